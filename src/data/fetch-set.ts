@@ -1,0 +1,45 @@
+import { DynaError } from '../errors.ts';
+import { type DownloadOptions, download, type Pin } from './download.ts';
+import { cacheFolder } from './places.ts';
+
+export interface SetOptions extends DownloadOptions {
+  /** Where files are looked for first and downloads are kept. Default: `cacheFolder()`. */
+  cache?: string;
+  /** Another address that serves the official files under their names. */
+  base?: string;
+  /** Never goes to the network. */
+  offline?: boolean;
+  /** Hears of files that were passed over because they are damaged. Default: a process warning. */
+  onNote?: (note: string) => void;
+}
+
+export type Defaults = SetOptions & Required<Pick<SetOptions, 'cache' | 'onNote'>>;
+
+export const withDefaults = (options: SetOptions = {}): Defaults => ({
+  ...options,
+  cache: options.cache ?? cacheFolder(),
+  onNote: options.onNote ?? ((note) => process.emitWarning(note, 'DynaNeural')),
+});
+
+/** Downloads a file of a set into the cache; the error tells what a user without network can do. */
+export async function fetchInto(
+  spec: { title: string; base: string; hint?: string },
+  pin: Pin,
+  target: string,
+  file: string,
+  passed: readonly string[],
+  options: Defaults,
+): Promise<void> {
+  const url = `${options.base ?? spec.base}/${file}`;
+  try {
+    if (options.offline) throw new DynaError('download', `${url} was not asked: offline`);
+    await download(url, target, pin, options);
+  } catch (cause) {
+    if (!(cause instanceof DynaError) || cause.code !== 'download' || options.signal?.aborted) throw cause;
+    const damaged = passed.length ? ` (${passed.join(', ')} is not the official file)` : '';
+    throw new DynaError('download', `${spec.title} is not on this machine${damaged} and ${cause.message}`, {
+      fix: `put the official ${file} at ${target}${spec.hint ? `, ${spec.hint}` : ''}`,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,40 @@
+/** Data sets, where they come from, and the batches made of them. */
+export { type Augment, type Batch, normalise, type Preprocessing, takeBatch } from './batch.ts';
+export { readCifar } from './cifar.ts';
+export {
+  channelStatistics,
+  classCounts,
+  type Dataset,
+  type DatasetInit,
+  dataset,
+  fingerprint,
+  requireClasses,
+  subset,
+} from './dataset.ts';
+export { type DownloadOptions, download, type Pin, type Progress } from './download.ts';
+export type { SetOptions } from './fetch-set.ts';
+export { type FolderDataset, type FolderOptions, imageFolder, imageStream } from './folder.ts';
+export { readIdx } from './idx.ts';
+export { type DecodedImage, decodeImage, type Fit, type ImageChange, type ImageOptions } from './image.ts';
+export { type Loader, type LoaderOptions, loader } from './loader.ts';
+export {
+  cifar10,
+  type DatasetName,
+  datasets,
+  fashionMnist,
+  locateDataset,
+  mnist,
+} from './official.ts';
+export { cacheFolder } from './places.ts';
+export { Random } from './random.ts';
+export type { Split } from './sets.ts';
+export { type PartSize, type SplitOptions, splitDataset, splitIndices } from './split.ts';
+export {
+  type IndexedSource,
+  type SequentialSource,
+  type StreamItem,
+  type StreamLoader,
+  type StreamOptions,
+  type StreamSource,
+  streamLoader,
+} from './stream.ts';

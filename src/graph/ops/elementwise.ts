@@ -1,0 +1,300 @@
+import { DynaError } from '../../errors.ts';
+import type { DType } from '../array.ts';
+import { broadcastShapes } from '../shape.ts';
+import { apply, noMacs, type Operator, type Rule, refuse, type Tensor } from '../tensor.ts';
+import { mapBroadcast } from './evaluate.ts';
+import { constantOf, type Operand, operands, scalar } from './leaf.ts';
+
+type None = Record<never, never>;
+
+const sameDtype = (name: string, x: readonly Tensor[]): DType => {
+  const dtype = x[0]!.dtype;
+  for (const t of x)
+    if (t && t.dtype !== dtype)
+      throw new DynaError(
+        'dtype',
+        `${name}: inputs have different types, ${x
+          .filter(Boolean)
+          .map((t) => t.dtype)
+          .join(' and ')}; cast one of them`,
+      );
+  return dtype;
+};
+
+const broadcastAll = (name: string, x: readonly Tensor[]) =>
+  x.map((t) => t.shape).reduce((a, b) => broadcastShapes(a, b, name));
+
+/** An operator on one tensor, element by element. */
+const unary = <A extends object = None>(
+  name: string,
+  f: (v: number, a: A) => number,
+  rule: Rule<A>,
+  floats: string[] = [],
+): Operator<A> => ({
+  name,
+  domain: '',
+  arity: [1, 1],
+  infer: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
+  gradient: [rule],
+  macs: noMacs,
+  evaluate: (x, attrs, types) => mapBroadcast((v) => f(v, attrs))(x, attrs, types),
+  floats,
+});
+
+/** An operator on two tensors with broadcasting; `result` overrides the result's type (comparisons). */
+const binary = (
+  name: string,
+  f: (a: number, b: number) => number,
+  rules: [Rule, Rule],
+  result?: DType,
+): Operator<None> => ({
+  name,
+  domain: '',
+  arity: [2, 2],
+  infer: (x) => {
+    const dtype = sameDtype(name, x);
+    return [{ dtype: result ?? dtype, shape: broadcastAll(name, x) }];
+  },
+  gradient: rules,
+  macs: noMacs,
+  evaluate: mapBroadcast(f),
+});
+
+const flat: [Rule, Rule] = [null, null];
+
+// The walk sums cotangents over broadcast axes, so each rule may ignore broadcasting.
+
+export const Add = binary('Add', (a, b) => a + b, [({ g }) => g, ({ g }) => g]);
+export const Sub = binary('Sub', (a, b) => a - b, [({ g }) => g, ({ g }) => neg(g)]);
+// d(ab) = b da + a db
+export const Mul = binary('Mul', (a, b) => a * b, [({ g, x }) => mul(g, x[1]!), ({ g, x }) => mul(g, x[0]!)]);
+// d(a/b) = da / b - (a/b) db / b
+export const Div = binary('Div', (a, b) => a / b, [
+  ({ g, x }) => div(g, x[1]!),
+  ({ g, x, y }) => neg(div(mul(g, y[0]!), x[1]!)),
+]);
+// d(a^b) = b a^(b-1) da + a^b ln(a) db
+export const Pow: Operator<None> = {
+  ...binary('Pow', (a, b) => a ** b, [
+    ({ g, x }) => mul(g, mul(x[1]!, pow(x[0]!, sub(x[1]!, 1)))),
+    ({ g, x, y }) => mul(g, mul(y[0]!, log(x[0]!))),
+  ]),
+  infer: (x) => [{ dtype: x[0]!.dtype, shape: broadcastAll('Pow', x) }],
+};
+// Ties send the whole cotangent to the first input.
+export const Min = binary('Min', Math.min, [
+  ({ g, x }) => mul(g, cast(lessOrEqual(x[0]!, x[1]!), g.dtype)),
+  ({ g, x }) => mul(g, cast(greater(x[0]!, x[1]!), g.dtype)),
+]);
+export const Max = binary('Max', Math.max, [
+  ({ g, x }) => mul(g, cast(greaterOrEqual(x[0]!, x[1]!), g.dtype)),
+  ({ g, x }) => mul(g, cast(less(x[0]!, x[1]!), g.dtype)),
+]);
+
+export const Greater = binary('Greater', (a, b) => +(a > b), flat, 'bool');
+export const GreaterOrEqual = binary('GreaterOrEqual', (a, b) => +(a >= b), flat, 'bool');
+export const Less = binary('Less', (a, b) => +(a < b), flat, 'bool');
+export const LessOrEqual = binary('LessOrEqual', (a, b) => +(a <= b), flat, 'bool');
+export const Equal = binary('Equal', (a, b) => +(a === b), flat, 'bool');
+export const And = binary('And', (a, b) => +(a !== 0 && b !== 0), flat, 'bool');
+export const Or = binary('Or', (a, b) => +(a !== 0 || b !== 0), flat, 'bool');
+export const Not: Operator<None> = unary('Not', (v) => +(v === 0), null);
+
+export const Neg = unary(
+  'Neg',
+  (v) => -v,
+  ({ g }) => neg(g),
+);
+// d|x| = sign(x) dx
+export const Abs = unary('Abs', Math.abs, ({ g, x }) => mul(g, sign(x[0]!)));
+export const Sign = unary('Sign', Math.sign, null);
+export const Floor = unary('Floor', Math.floor, null);
+export const Ceil = unary('Ceil', Math.ceil, null);
+export const Round = unary('Round', (v) => (Math.abs(v % 1) === 0.5 ? 2 * Math.round(v / 2) : Math.round(v)), null);
+export const Exp = unary('Exp', Math.exp, ({ g, y }) => mul(g, y[0]!));
+export const Log = unary('Log', Math.log, ({ g, x }) => div(g, x[0]!));
+// d sqrt(x) = dx / (2 sqrt(x))
+export const Sqrt = unary('Sqrt', Math.sqrt, ({ g, y }) => div(g, mul(y[0]!, 2)));
+export const Reciprocal = unary(
+  'Reciprocal',
+  (v) => 1 / v,
+  ({ g, y }) => neg(mul(g, mul(y[0]!, y[0]!))),
+);
+export const Sin = unary('Sin', Math.sin, ({ g, x }) => mul(g, cos(x[0]!)));
+export const Cos = unary('Cos', Math.cos, ({ g, x }) => neg(mul(g, sin(x[0]!))));
+// d erf(x) = 2/sqrt(pi) exp(-x^2) dx
+export const Erf: Operator<None> = {
+  ...unary(
+    'Erf',
+    () => Number.NaN,
+    ({ g, x }) => mul(g, mul(exp(neg(mul(x[0]!, x[0]!))), 2 / Math.sqrt(Math.PI))),
+  ),
+  evaluate: undefined,
+};
+// d tanh(x) = (1 - tanh(x)^2) dx
+export const Tanh = unary('Tanh', Math.tanh, ({ g, y }) => mul(g, sub(1, mul(y[0]!, y[0]!))));
+// d s(x) = s (1 - s) dx
+export const Sigmoid = unary(
+  'Sigmoid',
+  (v) => 1 / (1 + Math.exp(-v)),
+  ({ g, y }) => mul(g, mul(y[0]!, sub(1, y[0]!))),
+);
+// d softplus(x) = sigmoid(x) dx
+export const Softplus = unary(
+  'Softplus',
+  (v) => Math.log1p(Math.exp(-Math.abs(v))) + Math.max(v, 0),
+  ({ g, x }) => mul(g, sigmoid(x[0]!)),
+);
+// relu(x) > 0 exactly where x > 0, and the output is the smaller thing to keep
+export const Relu = unary(
+  'Relu',
+  (v) => Math.max(v, 0),
+  ({ g, y }) => mul(g, cast(cast(y[0]!, 'bool'), g.dtype)),
+);
+export const LeakyRelu = unary<{ alpha: number }>(
+  'LeakyRelu',
+  (v, { alpha }) => (v < 0 ? alpha * v : v),
+  ({ g, x, attrs }) => where(less(x[0]!, 0), mul(g, attrs.alpha), g),
+  ['alpha'],
+);
+export const Elu = unary<{ alpha: number }>(
+  'Elu',
+  (v, { alpha }) => (v < 0 ? alpha * Math.expm1(v) : v),
+  ({ g, x, y, attrs }) => where(less(x[0]!, 0), mul(g, add(y[0]!, attrs.alpha)), g),
+  ['alpha'],
+);
+export const HardSigmoid = unary<{ alpha: number; beta: number }>(
+  'HardSigmoid',
+  (v, { alpha, beta }) => Math.min(1, Math.max(0, alpha * v + beta)),
+  ({ g, y, attrs }) => mul(g, mul(cast(and(greater(y[0]!, 0), less(y[0]!, 1)), g.dtype), attrs.alpha)),
+  ['alpha', 'beta'],
+);
+// x * max(0, min(1, x/6 + 1/2)); slope 1 above 3, 0 under -3, x/3 + 1/2 between
+export const HardSwish = unary(
+  'HardSwish',
+  (v) => v * Math.min(1, Math.max(0, v / 6 + 0.5)),
+  ({ g, x }) => {
+    const v = x[0]!;
+    const between = add(div(v, 3), 0.5);
+    return mul(
+      g,
+      where(greaterOrEqual(v, 3), scalar(1, v.dtype), where(lessOrEqual(v, -3), scalar(0, v.dtype), between)),
+    );
+  },
+);
+export const Identity = unary(
+  'Identity',
+  (v) => v,
+  ({ g }) => g,
+);
+
+/** Limits as inputs 1 and 2, either may be absent (opset 11 on). */
+export const Clip: Operator<None> = {
+  name: 'Clip',
+  domain: '',
+  arity: [1, 3],
+  infer: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
+  gradient: [
+    ({ g, x }) => {
+      let inside: Tensor | undefined;
+      if (x[1]) inside = greaterOrEqual(x[0]!, x[1]);
+      if (x[2]) inside = inside ? and(inside, lessOrEqual(x[0]!, x[2])) : lessOrEqual(x[0]!, x[2]);
+      return inside ? mul(g, cast(inside, g.dtype)) : g;
+    },
+    refuse('Clip with a learned lower limit'),
+    refuse('Clip with a learned upper limit'),
+  ],
+  macs: noMacs,
+  evaluate: (x, attrs, types) =>
+    mapBroadcast((v) =>
+      Math.min(
+        x[2] ? Number(x[2].data[0]) : Number.POSITIVE_INFINITY,
+        Math.max(x[1] ? Number(x[1].data[0]) : Number.NEGATIVE_INFINITY, v),
+      ),
+    )([x[0]!], attrs, types),
+};
+
+export const Cast: Operator<{ to: DType }> = {
+  name: 'Cast',
+  domain: '',
+  arity: [1, 1],
+  infer: ([x], { to }) => [{ dtype: to, shape: x!.shape }],
+  gradient: [({ g, x, attrs }) => (isFloat(x[0]!.dtype) && isFloat(attrs.to) ? cast(g, x[0]!.dtype) : undefined)],
+  macs: noMacs,
+  evaluate: (x, attrs, types) =>
+    mapBroadcast((v) => (attrs.to === 'bool' ? +(v !== 0) : isFloat(attrs.to) ? v : Math.trunc(v)))(x, attrs, types),
+};
+
+export const Where: Operator<None> = {
+  name: 'Where',
+  domain: '',
+  arity: [3, 3],
+  infer: (x) => {
+    if (x[0]!.dtype !== 'bool') throw new DynaError('dtype', `Where: the condition must be bool, got ${x[0]!.dtype}`);
+    return [{ dtype: sameDtype('Where', x.slice(1)), shape: broadcastAll('Where', x) }];
+  },
+  // Where keeps 0 * inf out of the branch that was not taken, which a product with a mask would not.
+  gradient: [
+    null,
+    ({ g, x }) => where(x[0]!, g, scalar(0, g.dtype)),
+    ({ g, x }) => where(x[0]!, scalar(0, g.dtype), g),
+  ],
+  macs: noMacs,
+  evaluate: mapBroadcast((c, a, b) => (c ? a : b)),
+};
+
+export const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float64' || dtype === 'float16';
+
+const call2 = (op: Operator<None>) => (a: Operand, b: Operand) => apply(op, operands(a, b), {});
+const call1 = (op: Operator<None>) => (x: Tensor) => apply(op, [x], {});
+
+export const add = call2(Add);
+export const sub = call2(Sub);
+export const mul = call2(Mul);
+export const div = call2(Div);
+export const pow = call2(Pow);
+export const min = call2(Min);
+export const max = call2(Max);
+export const greater = call2(Greater);
+export const greaterOrEqual = call2(GreaterOrEqual);
+export const less = call2(Less);
+export const lessOrEqual = call2(LessOrEqual);
+export const equal = call2(Equal);
+export const and = call2(And);
+export const or = call2(Or);
+export const not = call1(Not);
+export const neg = call1(Neg);
+export const abs = call1(Abs);
+export const sign = call1(Sign);
+export const floor = call1(Floor);
+export const exp = call1(Exp);
+export const log = call1(Log);
+export const sqrt = call1(Sqrt);
+export const sin = call1(Sin);
+export const cos = call1(Cos);
+export const erf = call1(Erf);
+export const tanh = call1(Tanh);
+export const sigmoid = call1(Sigmoid);
+export const softplus = call1(Softplus);
+export const relu = call1(Relu);
+export const identity = call1(Identity);
+export const leakyRelu = (x: Tensor, alpha = 0.01): Tensor => apply(LeakyRelu, [x], { alpha });
+export const hardSwish = call1(HardSwish);
+/** x sigmoid(x) (Elfwing 2017; "swish"). */
+export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
+/** x Phi(x), exact by the error function (Hendrycks & Gimpel 2016). */
+export const gelu = (x: Tensor): Tensor => mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
+export const clip = (x: Tensor, low?: number, high?: number): Tensor =>
+  apply(
+    Clip,
+    [x, low === undefined ? undefined : scalar(low, x.dtype), high === undefined ? undefined : scalar(high, x.dtype)],
+    {},
+  );
+export const cast = (x: Tensor, to: DType): Tensor => (x.dtype === to ? x : apply(Cast, [x], { to }));
+export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>
+  apply(Where, [condition, ...operands(a, b)], {});
+/** The number of a constant scalar, or undefined. */
+export const constantNumber = (t: Tensor | undefined): number | undefined => {
+  const value = constantOf(t);
+  return value && value.data.length === 1 ? Number(value.data[0]) : undefined;
+};

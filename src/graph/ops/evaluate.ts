@@ -1,0 +1,65 @@
+import { allocate, type DType, type NDArray, sizeOf } from '../array.ts';
+import { isConcrete, type Shape, stridesOf } from '../shape.ts';
+import type { TensorType } from '../tensor.ts';
+
+// Plain loops for constant folding. Speed is not their purpose; being obviously right is.
+
+const concrete = (shape: Shape): readonly number[] => {
+  if (!isConcrete(shape)) throw new TypeError('constant folding met a symbolic shape');
+  return shape;
+};
+
+/** Writes through a number even where the memory is int64. */
+export function fill(dtype: DType, size: number, value: (i: number) => number): NDArray['data'] {
+  const data = allocate(dtype, size);
+  if (data instanceof BigInt64Array) for (let i = 0; i < size; i++) data[i] = BigInt(Math.trunc(value(i)));
+  else for (let i = 0; i < size; i++) data[i] = value(i);
+  return data;
+}
+
+/** The multi-index of flat position `flat`, for row-major `dims`. */
+export function unravel(flat: number, dims: readonly number[]): number[] {
+  const at = new Array<number>(dims.length);
+  for (let i = dims.length - 1; i >= 0; i--) {
+    at[i] = flat % dims[i]!;
+    flat = Math.floor(flat / dims[i]!);
+  }
+  return at;
+}
+
+/** Applies `f` element by element with broadcasting. */
+export const mapBroadcast =
+  (f: (...values: number[]) => number) =>
+  (x: readonly NDArray[], _attrs: unknown, [type]: readonly TensorType[]): NDArray[] => {
+    const dims = concrete(type!.shape);
+    const strides = x.map((a) => {
+      const own = stridesOf(a.dims);
+      return dims.map((_, i) => {
+        const j = i - dims.length + a.dims.length;
+        return j < 0 || a.dims[j] === 1 ? 0 : own[j]!;
+      });
+    });
+    const data = fill(type!.dtype, sizeOf(dims), (flat) => {
+      const at = unravel(flat, dims);
+      return f(...x.map((a, k) => Number(a.data[at.reduce((sum, p, i) => sum + p * strides[k]![i]!, 0)])));
+    });
+    return [{ dtype: type!.dtype, dims, data }];
+  };
+
+/** Builds the result by asking, for each output position, which element of the first input stands there. */
+export const gatherBy =
+  (source: (at: readonly number[], x: readonly NDArray[], attrs: never) => readonly number[]) =>
+  (x: readonly NDArray[], attrs: unknown, [type]: readonly TensorType[]): NDArray[] => {
+    const dims = concrete(type!.shape);
+    const strides = stridesOf(x[0]!.dims);
+    const data = fill(type!.dtype, sizeOf(dims), (flat) => {
+      const from = source(unravel(flat, dims), x, attrs as never);
+      return Number(x[0]!.data[from.reduce((sum, p, i) => sum + p * strides[i]!, 0)]);
+    });
+    return [{ dtype: type!.dtype, dims, data }];
+  };
+
+/** Same elements, another shape. */
+export const sameData = (x: readonly NDArray[], _attrs: unknown, [type]: readonly TensorType[]): NDArray[] => [
+  { dtype: type!.dtype, dims: concrete(type!.shape), data: x[0]!.data },
+];

@@ -1,0 +1,62 @@
+import { type NDArray, sizeOf } from '../array.ts';
+import { Identity } from '../ops/elementwise.ts';
+import { constant, constantOf, ints } from '../ops/leaf.ts';
+import { ShapeOf } from '../ops/reshape.ts';
+import { isConcrete } from '../shape.ts';
+import type { Attrs, Node, Tensor } from '../tensor.ts';
+import { remake, rewrite, type Visitor } from './rewrite.ts';
+
+/** Folding never makes a constant larger than this (elements), unless it replaces a larger one. */
+const LARGEST_FOLD = 1 << 16;
+
+/** Evaluates nodes whose inputs are all constants. */
+export const foldConstants: Visitor = (node, inputs) => {
+  if (node.op === (ShapeOf as unknown) && isConcrete(inputs[0]!.shape))
+    return [ints(inputs[0]!.shape.slice(node.attrs.start ?? 0, node.attrs.end ?? inputs[0]!.rank))];
+  if (node.op === (Identity as unknown)) return [inputs[0]!];
+  if (!node.op.evaluate || node.op.leaf || inputs.length === 0) return undefined;
+  const values = inputs.map((t) => (t ? constantOf(t) : undefined));
+  if (inputs.some((t, i) => t && !values[i])) return undefined;
+  const types = node.op.infer(inputs as readonly Tensor[], node.attrs);
+  const largest = Math.max(LARGEST_FOLD, ...values.map((v) => (v ? sizeOf(v.dims) : 0)));
+  if (!types.every((t) => isConcrete(t.shape) && sizeOf(t.shape) <= largest)) return undefined;
+  return node.op.evaluate(values as NDArray[], node.attrs, types).map(constant);
+};
+
+const attributeKey = (attrs: Attrs): string =>
+  JSON.stringify(attrs, (_, v) =>
+    ArrayBuffer.isView(v)
+      ? Array.from(v as unknown as ArrayLike<number | bigint>, String)
+      : typeof v === 'bigint'
+        ? String(v)
+        : v,
+  );
+
+/** Constants up to this many elements are compared by value; larger ones by identity. */
+const LARGEST_INTERNED = 1024;
+
+/** Merges nodes that compute the same, and equal constants. */
+export function mergeEqual(): Visitor {
+  const known = new Map<string, readonly Tensor[]>();
+  const idOf = (t: Tensor | undefined): string => (t ? `${t.node.id}.${t.index}` : '');
+  return (node: Node, inputs) => {
+    const { op, attrs } = node;
+    if (op.leaf && op.leaf !== 'constant') return undefined;
+    if (op.leaf === 'constant' && sizeOf((attrs.value as NDArray).dims) > LARGEST_INTERNED) return undefined;
+    const key = `${op.domain}:${op.name}(${inputs.map(idOf).join()})${attributeKey(attrs)}`;
+    const same = known.get(key);
+    if (same) return same;
+    if (inputs.every((t, i) => t === node.inputs[i])) {
+      known.set(key, node.outputs);
+      return undefined;
+    }
+    const made = remake(node, inputs);
+    known.set(key, made);
+    return made;
+  };
+}
+/** Folds constants and merges equal nodes; what nothing needs falls away by itself. */
+export function simplify(outputs: readonly Tensor[]): Tensor[] {
+  const merge = mergeEqual();
+  return rewrite(rewrite(outputs, foldConstants), merge);
+}
