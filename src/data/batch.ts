@@ -47,7 +47,7 @@ export type ItemWriter = (
  */
 export function itemWriter(ds: Preprocessing, bytes: boolean, augment: Augment = {}): ItemWriter {
   const pad = augment.crop ?? 0;
-  const flip = Number(augment.flip ?? 0);
+  const flip = augment.flip === true ? 0.5 : Number(augment.flip ?? 0);
   if (!Number.isInteger(pad) || pad < 0)
     throw new DynaError('usage', `augment.crop is a number of pixels, got ${augment.crop}`);
   if (!(flip >= 0 && flip <= 1))

@@ -16,7 +16,14 @@ describe('readCifar', () => {
   });
 
   it('takes the fine label of CIFAR-100', () => {
-    expect(Array.from(readCifar(records(2, (i) => [3, 98 + i]), { labelBytes: 2 }).labels)).toEqual([98, 99]);
+    expect(
+      Array.from(
+        readCifar(
+          records(2, (i) => [3, 98 + i]),
+          { labelBytes: 2 },
+        ).labels,
+      ),
+    ).toEqual([98, 99]);
   });
 
   it('refuses part of a record, nothing, and labels out of range', () => {
@@ -24,7 +31,9 @@ describe('readCifar', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: whole.length - 1 }), (cut) => {
         fc.pre(cut % 3073 !== 0);
-        expect(() => readCifar(whole.subarray(0, cut), { name: 'b.bin' })).toThrow(/b\.bin is truncated .*records of 3073/);
+        expect(() => readCifar(whole.subarray(0, cut), { name: 'b.bin' })).toThrow(
+          /b\.bin is truncated .*records of 3073/,
+        );
       }),
     );
     expect(() => readCifar(new Uint8Array(0))).toThrow(DynaError);
@@ -33,12 +42,18 @@ describe('readCifar', () => {
 
   it('notices any altered label byte that is out of range, whatever else is altered', () => {
     fc.assert(
-      fc.property(fc.nat(4), fc.integer({ min: 10, max: 255 }), fc.nat(5 * 3073 - 1), fc.nat(255), (at, bad, other, value) => {
-        const bytes = records(5, () => [0]);
-        bytes[other] = value;
-        bytes[at * 3073] = bad;
-        expect(() => readCifar(bytes)).toThrow(/out of range/);
-      }),
+      fc.property(
+        fc.nat(4),
+        fc.integer({ min: 10, max: 255 }),
+        fc.nat(5 * 3073 - 1),
+        fc.nat(255),
+        (at, bad, other, value) => {
+          const bytes = records(5, () => [0]);
+          bytes[other] = value;
+          bytes[at * 3073] = bad;
+          expect(() => readCifar(bytes)).toThrow(/out of range/);
+        },
+      ),
     );
   });
 });

@@ -37,16 +37,28 @@ describe('dataset', () => {
     ['half an item', () => dataset({ inputs: new Uint8Array(5), shape: [2] }), /^data: .*5 values.*\[2\]/],
     ['a shape of zero', () => dataset({ inputs: new Uint8Array(5), shape: [0] }), /^data: .*\[0\]/],
     ['too few labels', () => dataset({ inputs: new Uint8Array(4), shape: [2], labels: [1] }), /2 items but 1 labels/],
-    ['a label too high', () => dataset({ ...six, labels: [0, 1, 3, 0, 1, 0] }), /^data: label 3 of item 2 in six.*0 to 2/],
+    [
+      'a label too high',
+      () => dataset({ ...six, labels: [0, 1, 3, 0, 1, 0] }),
+      /^data: label 3 of item 2 in six.*0 to 2/,
+    ],
     ['a negative label', () => dataset({ ...six, labels: [0, 1, -1, 0, 1, 0] }), /label -1 of item 2/],
     ['half a label', () => dataset({ ...six, labels: [0, 1, 0.5, 0, 1, 0] }), /label 0.5 of item 2/],
-    ['a label of a billion', () => dataset({ inputs: new Uint8Array(2), shape: [1], labels: [0, 1e9] }), /label 1000000000/],
+    [
+      'a label of a billion',
+      () => dataset({ inputs: new Uint8Array(2), shape: [1], labels: [0, 1e9] }),
+      /label 1000000000/,
+    ],
     [
       'NaN',
       () => dataset({ inputs: new Float32Array([0, 1, 2, Number.NaN]), shape: [2] }),
       /^data: data holds NaN at value 1 of item 1/,
     ],
-    ['infinity', () => dataset({ inputs: new Float32Array([-Infinity, 1]), shape: [2] }), /-Infinity at value 0 of item 0/],
+    [
+      'infinity',
+      () => dataset({ inputs: new Float32Array([-Infinity, 1]), shape: [2] }),
+      /-Infinity at value 0 of item 0/,
+    ],
     ['std 0', () => dataset({ ...six, std: [0] }), /stds above 0/],
     ['three means for one channel', () => dataset({ ...six, mean: [0, 0, 0], std: [1, 1, 1] }), /1 or 1 values/],
   ])('refuses %s', (_, act, message) => {
@@ -54,8 +66,12 @@ describe('dataset', () => {
   });
 
   it('refuses to train a classifier on one class or on none', () => {
-    expect(errorOf(() => requireClasses(subset(six, [0, 3, 5])))).toMatch(/^data: six needs at least two classes, all 3 items are "a"/);
-    expect(errorOf(() => requireClasses(dataset({ inputs: new Uint8Array(4), shape: [2] })))).toMatch(/^data: .*no labels/);
+    expect(errorOf(() => requireClasses(subset(six, [0, 3, 5])))).toMatch(
+      /^data: six needs at least two classes, all 3 items are "a"/,
+    );
+    expect(errorOf(() => requireClasses(dataset({ inputs: new Uint8Array(4), shape: [2] })))).toMatch(
+      /^data: .*no labels/,
+    );
     expect(() => requireClasses(six)).not.toThrow();
   });
 });

@@ -19,7 +19,7 @@ describe('Random', () => {
   });
 
   it('keeps the sequence of a key from version to version, or old runs could not be resumed', () => {
-    expect(take(new Random(42, 7), 4)).toEqual(FROZEN);
+    expect(take(new Random(42, 7), 4)).toEqual([3896708021, 4074467882, 2825384214, 4256059714]);
   });
 
   it('continues from a saved state', () => {
@@ -60,13 +60,15 @@ describe('Random', () => {
     const random = new Random(9);
     let sum = 0;
     let square = 0;
+    let exact = 0;
     for (let i = 0; i < 50_000; i++) {
       const u = random.float();
-      expect(u >= 0 && u < 1 && Math.fround(u) === u).toBe(true);
+      if (u >= 0 && u < 1 && Math.fround(u) === u) exact++;
       const z = random.normal();
       sum += z;
       square += z * z;
     }
+    expect(exact).toBe(50_000);
     expect(Math.abs(sum / 50_000)).toBeLessThan(5 / Math.sqrt(50_000));
     expect(Math.abs(square / 50_000 - 1)).toBeLessThan(5 * Math.sqrt(2 / 50_000));
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { classCounts, dataset } from './dataset.ts';
 import { Random } from './random.ts';
-import { splitDataset, splitIndices } from './split.ts';
+import { type PartSize, splitDataset, splitIndices } from './split.ts';
 
 const random = new Random(1);
 const thousand = dataset({
@@ -35,7 +35,10 @@ describe('splitDataset', () => {
   });
 
   it('carries inputs and labels along and takes counts, shares and the rest', () => {
-    const { train, tune, certify } = splitDataset(thousand, { parts: { train: 'rest', tune: 0.1, certify: 250 }, seed: 3 });
+    const { train, tune, certify } = splitDataset(thousand, {
+      parts: { train: 'rest', tune: 0.1, certify: 250 },
+      seed: 3,
+    });
     expect([train.length, tune.length, certify.length]).toEqual([650, 100, 250]);
     expect(certify.name).toBe('thousand/certify');
     for (const part of [train, tune, certify])
@@ -57,11 +60,11 @@ describe('splitDataset', () => {
     for (const count of hits) expect(Math.abs(count - 60)).toBeLessThan(5 * Math.sqrt(42));
   });
 
-  it.each([
+  it.each<[Record<string, PartSize>, RegExp]>([
     [{ a: 600, b: 500 }, /need 1100 items, it has 1000/],
-    [{ a: 1000, b: 'rest' as const }, /part "b" .* would be empty/],
+    [{ a: 1000, b: 'rest' }, /part "b" .* would be empty/],
     [{ a: 0.0001, b: 0.5 }, /part "a" .* would be empty/],
-    [{ a: 'rest' as const, b: 'rest' as const }, /only one part/],
+    [{ a: 'rest', b: 'rest' }, /only one part/],
     [{ a: 1.5 }, /share between 0 and 1 or a whole count, got 1.5/],
     [{ a: -1 }, /got -1/],
     [{ a: Number.NaN }, /got NaN/],

@@ -44,7 +44,7 @@ export const allocate = (dtype: DType, length: number): TypedArray => new constr
 export function viewBytes(dtype: DType, bytes: Uint8Array): TypedArray {
   const make = constructors[dtype];
   const size = make.BYTES_PER_ELEMENT;
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes); // Buffer.slice would not copy
   return new make(aligned.buffer as ArrayBuffer, aligned.byteOffset, Math.floor(aligned.byteLength / size));
 }
 

@@ -11,12 +11,22 @@ export * from './ops/norm.ts';
 export * from './ops/pool.ts';
 export * from './ops/reduce.ts';
 export * from './ops/reshape.ts';
-export { nesting, type Placement, placement } from './passes/blocks.ts';
+export { type Block, nesting, type Placement, placement } from './passes/blocks.ts';
 export { order } from './passes/order.ts';
-export { rewrite, substitute, type Visitor } from './passes/rewrite.ts';
+export { remake, rewrite, substitute, type Visitor } from './passes/rewrite.ts';
 export { simplify } from './passes/simplify.ts';
-export { fresh, layerScope, scope, scoped } from './scope.ts';
-export { BATCH, type Dim, formatShape, type Shape } from './shape.ts';
+export { atScope, fresh, layerScope, scope, scoped } from './scope.ts';
+export { BATCH, type Dim, formatShape, isConcrete, itemSize, type Shape, sameShape } from './shape.ts';
 export { operators } from './table.ts';
-export { type Attrs, apply, applyAll, type Node, type Operator, Tensor, type TensorType } from './tensor.ts';
+export {
+  type Attrs,
+  apply,
+  applyAll,
+  type Node,
+  noMacs,
+  type Operator,
+  refuse,
+  Tensor,
+  type TensorType,
+} from './tensor.ts';
 export { type Outputs, toOnnx, type WriteOptions } from './write.ts';

@@ -36,7 +36,7 @@ export class WorkerHost {
   #closed: Promise<void> | undefined;
 
   constructor(file: URL = workerFile()) {
-    this.#worker = new Worker(file, { workerData: this.#flags });
+    this.#worker = new Worker(file, { workerData: this.#flags, execArgv: [] });
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));
     this.#worker.on('error', (cause) => this.#end(cause));
     this.#worker.on('messageerror', (cause) => this.#end(cause));

@@ -54,14 +54,14 @@ it('closed sessions give their memory back', async () => {
       else await runner.close();
     }
   };
-  await cycle(0, 5);
+  await cycle(0, 30); // the allocator keeps some tens of megabytes for good
   const before = await resident();
-  await cycle(100, 40);
+  await cycle(100, 60);
   const after = await resident();
-  expect(after - before).toBeLessThan(40);
+  expect(after - before).toBeLessThan(60);
 
   const kept: Runner[] = [];
-  await cycle(200, 20, kept);
+  await cycle(200, 40, kept);
   expect((await resident()) - after).toBeGreaterThan(60);
   await Promise.all(kept.map((r) => r.close()));
 });

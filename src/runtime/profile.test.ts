@@ -39,7 +39,7 @@ describe('profile', () => {
     expect(executed.filter((e) => e.op === 'MatMul')).toHaveLength(50);
     for (const list of [nodes, ops]) expect(list.reduce((sum, c) => sum + c.share, 0)).toBeCloseTo(1, 9);
     const own = nodes.reduce((sum, n) => sum + n.microseconds, 0);
-    expect(own).toBeLessThan(3 * microseconds); // were the loop's time counted twice over, shares could not tell
+    expect(own).toBeLessThanOrEqual(microseconds); // so the loop's time does not hold that of its body
     expect(ops.find((o) => o.op === 'Loop')!.microseconds).toBeLessThan(product.microseconds);
   });
 

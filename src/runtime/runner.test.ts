@@ -151,7 +151,7 @@ describe('refused before the engine is called', () => {
     const runner = await compile(model('affine'));
     await expect(runner.run({ x }, { outputs: ['z'] })).rejects.toMatchObject({
       code: 'usage',
-      message: /no output "z".*"y"/,
+      message: expect.stringMatching(/no output "z".*"y"/),
     });
     await expect(runner.run({ x }, { outputs: [] })).rejects.toMatchObject({ code: 'usage' });
     await runner.close();
@@ -165,7 +165,10 @@ describe('refused before the engine is called', () => {
       code: 'model',
     });
     await expect(compile('affine.onnx' as unknown as Uint8Array)).rejects.toMatchObject({ code: 'usage' });
-    await expect(compile(model('strange'))).rejects.toMatchObject({ code: 'model', message: /input "x".*uint32/ });
+    await expect(compile(model('strange'))).rejects.toMatchObject({
+      code: 'model',
+      message: expect.stringMatching(/input "x".*uint32/),
+    });
     expect(openSessions()).toBe(0);
   });
 
@@ -203,7 +206,7 @@ describe('sessions', () => {
     expect(openSessions()).toBe(1);
     await a.close();
     await a.close();
-    await expect(a.run({ x })).rejects.toMatchObject({ code: 'usage', message: /closed/ });
+    await expect(a.run({ x })).rejects.toMatchObject({ code: 'usage', message: expect.stringMatching(/closed/) });
     expect(toNumbers((await b.run({ x })).y!)).toEqual([32, 48, 59, 84]);
     await b.close();
     expect(openSessions()).toBe(0);

@@ -113,7 +113,7 @@ describe.each([
     );
     await expect(grows.step({})).rejects.toMatchObject({
       code: 'shape',
-      message: /"s" must stay float32 \[2\].*\[4\]/,
+      message: expect.stringMatching(/"s" must stay float32 \[2\].*\[4\]/),
     });
     expect(toNumbers((await grows.read()).s!)).toEqual([1, 2]);
     await grows.close();
@@ -147,7 +147,7 @@ describe.each([
   it('is closed once, and says so afterwards', async () => {
     const other = await open({ eval: graphs.eval }, { state: [state[0]!], initial: { w: initial().w } });
     await Promise.all([other.close(), other.close()]);
-    await expect(other.read()).rejects.toMatchObject({ code: 'usage', message: /closed/ });
+    await expect(other.read()).rejects.toMatchObject({ code: 'usage', message: expect.stringMatching(/closed/) });
   });
 });
 

@@ -20,7 +20,7 @@ export interface Box {
 }
 
 const LAMBDA_STEPS = 14;
-const PAIR_CUTS = 48;
+const PAIR_CUTS = 24;
 
 /**
  * Chooses thresholds for all exits at once: least total cost with the total loss under a limit.
@@ -35,8 +35,10 @@ export class ThresholdSearch {
   readonly cuts: readonly (readonly Cut[])[];
   private readonly order: readonly Int32Array[];
   private readonly rankOf: readonly Int32Array[];
-  private readonly losses: ArrayLike<number>;
-  private readonly costs: ArrayLike<number>;
+  /** [n, exits + 1]: the full path's zeros stand in the last column. */
+  private readonly losses: Float64Array;
+  private readonly costs: Float64Array;
+  private readonly scratch: Int32Array;
 
   /**
    * @param scores [n, exits]; higher is surer
@@ -46,12 +48,15 @@ export class ThresholdSearch {
   constructor(scores: ArrayLike<number>, losses: ArrayLike<number>, costs: ArrayLike<number>) {
     this.exits = costs.length - 1;
     this.n = rows(scores, this.exits);
-    this.losses = losses;
-    this.costs = costs;
+    this.costs = Float64Array.from(costs);
     if (losses.length !== scores.length) {
       throw new DynaError('shape', `expected ${scores.length} losses, one for each score, got ${losses.length}`);
     }
     const { n, exits } = this;
+    this.scratch = new Int32Array(n);
+    this.losses = new Float64Array(n * (exits + 1));
+    for (let i = 0; i < n; i++)
+      for (let e = 0; e < exits; e++) this.losses[i * (exits + 1) + e] = losses[i * exits + e];
     const order: Int32Array[] = [];
     const rankOf: Int32Array[] = [];
     const cuts: Cut[][] = [];
@@ -183,7 +188,7 @@ export class ThresholdSearch {
     return ranks;
   }
 
-  /** Cuts of one exit worth trying: the present one, its neighbours at growing distances, and some across the box. */
+  /** Cuts of one exit worth trying: the present one, its neighbours at growing distances. */
   private trials(e: number, rank: number, box: Box): number[] {
     const cuts = this.cuts[e];
     const first = cutIndex(cuts, box.from[e]);
@@ -191,9 +196,7 @@ export class ThresholdSearch {
     const here = cutIndex(cuts, rank);
     const indices = new Set([here]);
     if (last - first <= PAIR_CUTS) for (let k = first; k <= last; k++) indices.add(k);
-    for (let k = 0; k <= PAIR_CUTS / 3; k++) {
-      indices.add(Math.round(first + ((last - first) * k * 3) / PAIR_CUTS));
-      const step = Math.round(1.6 ** k);
+    for (let step = 1; step < last - first; step *= 2) {
       indices.add(Math.min(last, here + step));
       indices.add(Math.max(first, here - step));
     }
@@ -205,12 +208,12 @@ export class ThresholdSearch {
     let cost = 0;
     let loss = 0;
     const { n, costs, rankOf } = this;
-    const later = new Int32Array(n).fill(-1);
+    const later = this.scratch;
     for (let i = 0; i < n; i++) {
       let f = 0;
       while (f < e && rankOf[f][i] >= ranks[f]) f++;
       const exit = f < e ? f : this.leaves(i, e + 1, ranks);
-      if (f === e) later[i] = exit;
+      later[i] = f === e ? exit : -1;
       cost += costs[exit];
       loss += this.lossAt(i, exit);
     }
@@ -234,7 +237,7 @@ export class ThresholdSearch {
   }
 
   private lossAt(input: number, exit: number): number {
-    return exit < this.exits ? this.losses[input * this.exits + exit] : 0;
+    return this.losses[input * (this.exits + 1) + exit];
   }
 }
 

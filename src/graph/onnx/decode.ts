@@ -46,6 +46,7 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Onn
     ),
     graph: decodeGraph(proto.graph!, context),
   };
+  context.depth = 1; // the body of a function counts as the outermost graph does
   if (proto.functions.length > 0) model.functions = proto.functions.map((f) => decodeFunction(f, context));
   const { length } = context.converted;
   if (length > 0)
@@ -66,7 +67,7 @@ function parse(bytes: Uint8Array): ModelProto {
   try {
     proto = fromBinary(ModelProtoSchema, bytes, { recursionLimit: messageDepth + 1 });
   } catch (cause) {
-    throw refuse((cause as Error).message, cause);
+    throw refuse(cause instanceof TypeError ? 'a name in it is not UTF-8' : (cause as Error).message, cause);
   }
   if (proto.irVersion <= 0n) throw refuse('the IR version is missing');
   if (proto.graph === undefined) throw refuse('it has no graph');

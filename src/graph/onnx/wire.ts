@@ -38,13 +38,13 @@ export function findDamage(schema: DescMessage, bytes: Uint8Array, depth: number
       if (field === undefined) continue;
       const packed = content !== undefined && field.fieldKind === 'list' && field.listKind !== 'message';
       const fits = packed ? packedFits(wireTypeOf(field), content) : wireType === wireTypeOf(field);
-      if (!fits) return `${schema.name}.${field.name} is not of its type`;
+      if (!fits) return `the field ${field.name} of a ${schema.name} in it is damaged`;
       if (field.message === undefined || content === undefined) continue;
       const inner = findDamage(field.message, content, depth - 1);
       if (inner !== undefined) return inner;
     }
   } catch (error) {
-    return `${schema.name} breaks off (${(error as Error).message})`;
+    return `a ${schema.name} in it is damaged (${(error as Error).message})`;
   }
   return undefined;
 }

@@ -1,0 +1,80 @@
+import { DynaError } from '../errors.ts';
+import { formatShape, type Node, type Operator, refuse, sameShape, type Tensor } from '../graph/index.ts';
+
+/** How exactly an option computes: with the same numerics as the plain net, or only to a tolerance. */
+export type Exactness = 'exact' | { readonly approximate: number };
+
+export interface Option {
+  readonly name: string;
+  readonly exactness: Exactness;
+  /** Its value is an answer of the whole net: what follows is skipped. */
+  readonly answers?: true;
+}
+
+/**
+ * A place where each input chooses its own way. It has a score computed from features before it, options that return
+ * values of one signature, and thresholds that are inputs of the graph.
+ */
+export interface Decision {
+  readonly name: string;
+  readonly kind: 'select';
+  /** The field's name for this use of a decision ("exit", "skip"), for reports only. */
+  readonly family: string;
+  readonly options: readonly Option[];
+  /**
+   * `threshold`: two options, the second where score [N] > threshold (a scalar).
+   * `argmax`: option k where score [N, K] - thresholds [K] is largest.
+   */
+  readonly rule: 'threshold' | 'argmax';
+}
+
+export interface SelectAttrs {
+  readonly decision: Decision;
+  /** Values that each option returns. */
+  readonly results: number;
+}
+
+const signature = (values: readonly Tensor[]): string =>
+  values.map((t) => `${t.dtype}${formatShape(t.shape)}`).join(', ');
+
+/** The join of a decision: inputs are the score, then the results of each option in turn. */
+export const Select: Operator<SelectAttrs> = {
+  name: 'Select',
+  domain: 'dynaneural',
+  arity: [2, Number.POSITIVE_INFINITY],
+  infer: ([score, ...values], { decision, results }) => {
+    const { name, options, rule } = decision;
+    const wanted = rule === 'threshold' ? 1 : 2;
+    if (score!.rank !== wanted || (rule === 'argmax' && score!.shape[1] !== options.length))
+      throw new DynaError(
+        'shape',
+        `decision "${name}": its score must be ${rule === 'threshold' ? '[N]' : `[N, ${options.length}]`}, got ${formatShape(score!.shape)}`,
+      );
+    const first = values.slice(0, results);
+    for (const [k, option] of options.entries()) {
+      const own = values.slice(k * results, (k + 1) * results);
+      if (
+        own.length !== results ||
+        own.some((t, i) => t.dtype !== first[i]!.dtype || !sameShape(t.shape, first[i]!.shape))
+      )
+        throw new DynaError(
+          'shape',
+          `decision "${name}": option "${options[0]!.name}" returns ${signature(first)} but option "${option.name}" returns ${signature(own)}; all options must return the same signature`,
+        );
+    }
+    return first.map(({ dtype, shape }) => ({ dtype, shape }));
+  },
+  gradient: () => refuse('a hard choice; use the train lowering'),
+  macs: () => 0,
+  block: ({ attrs }, input) =>
+    input === 0 ? undefined : attrs.decision.options[Math.floor((input - 1) / attrs.results)]!.name,
+};
+
+/** A join in a traced net. */
+export type Join = Node & { readonly attrs: SelectAttrs };
+
+export const isSelect = (node: Node): node is Join => node.op === (Select as unknown as Operator);
+
+/** The values that option `k` of a join returns. */
+export const optionValues = (inputs: readonly (Tensor | undefined)[], { results }: SelectAttrs, k: number): Tensor[] =>
+  inputs.slice(1 + k * results, 1 + (k + 1) * results) as Tensor[];

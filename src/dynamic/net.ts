@@ -1,0 +1,208 @@
+import { DynaError } from '../errors.ts';
+import {
+  apply,
+  applyAll,
+  BATCH,
+  fresh,
+  input,
+  layerScope,
+  type Node,
+  nesting,
+  type ParamAttrs,
+  placement,
+  scope,
+  scoped,
+  type Tensor,
+} from '../graph/index.ts';
+import { paramsOf, withClasses } from '../nn/index.ts';
+import { type Decision, type Exactness, isSelect, type Join, type Option, Select } from './decision.ts';
+import { confidence, type Policy, type PolicyName, policyOf } from './policies.ts';
+
+export interface NetSpec {
+  /** Shape of one input, channels first: [1, 28, 28]. */
+  readonly input: readonly number[];
+  /** Number of classes that `classify` answers with. */
+  readonly classes?: number;
+  readonly name?: string;
+}
+
+/** A traced net: plain data. Everything else (training graph, file, cut-outs) is a pass over it. */
+export interface Net {
+  readonly name: string;
+  readonly spec: NetSpec;
+  readonly input: Tensor;
+  /** The answer, [N, classes] for classifiers. */
+  readonly output: Tensor;
+}
+
+/** ONNX Runtime's protobuf reader loads 31 nested branches and fails at 32. */
+export const MOST_NESTED = 31;
+
+interface PendingExit {
+  readonly decision: Decision;
+  readonly score: Tensor;
+  readonly logits: Tensor;
+}
+
+let pending: PendingExit[] | undefined;
+
+/**
+ * Traces a network, once, into a graph.
+ *
+ * @param spec shape of one input and number of classes
+ * @param fn the network as a plain function of its input [N, ...spec.input]; it may contain decisions
+ * @throws DynaError 'graph' for equal parameter names and for more than 31 nested decisions
+ * @example
+ * const shirts = net({ input: [1, 28, 28], classes: 10 }, (x) => {
+ *   x = exit(conv(x, 16), { head: classify })
+ *   return classify(residual(x, 32, { stride: 2 }))
+ * })
+ */
+export function net(spec: NetSpec, fn: (x: Tensor) => Tensor): Net {
+  if (pending) throw new DynaError('graph', 'net() was called while another net is being traced; call it outside');
+  const opened: PendingExit[] = [];
+  pending = opened;
+  try {
+    return fresh(() => {
+      const x = input('input', [BATCH, ...spec.input]);
+      let output = spec.classes === undefined ? fn(x) : withClasses(spec.classes, () => fn(x));
+      for (const { decision, score, logits } of opened.reverse())
+        output = apply(Select, [score, output, logits], { decision, results: 1 });
+      const made: Net = { name: spec.name ?? 'net', spec, input: x, output };
+      check(made);
+      return made;
+    });
+  } finally {
+    pending = undefined;
+  }
+}
+
+function check(made: Net): void {
+  paramsOf([made.output]);
+  const names = new Set<string>();
+  for (const { name } of decisionsOf(made)) {
+    if (names.has(name)) throw new DynaError('graph', `two decisions are named "${name}"; give each its own name`);
+    names.add(name);
+  }
+  const depth = nesting(placement([made.output]));
+  if (depth > MOST_NESTED)
+    throw new DynaError(
+      'graph',
+      `the net nests ${depth} decisions, ONNX Runtime loads at most ${MOST_NESTED}; use fewer exits`,
+    );
+}
+
+export interface ExitOptions {
+  /** Turns features into an answer of the net's signature. */
+  readonly head: (x: Tensor) => Tensor;
+  /** How sure the head is; higher is surer. Default: log of the largest probability. */
+  readonly policy?: PolicyName | Policy;
+  readonly name?: string;
+}
+
+/**
+ * A decision: stop here with the head's answer when it is sure enough, else go on with the rest of the net.
+ *
+ * @returns `x`, for the rest of the net
+ * @example x = exit(x, { head: classify })
+ */
+export function exit(x: Tensor, options: ExitOptions): Tensor {
+  if (!pending) throw new DynaError('graph', 'exit() was called outside net()');
+  const previous = pending;
+  return layerScope('exit', options.name, () => {
+    const logits = options.head(x);
+    const score = policyOf(options.policy ?? confidence)({ logits, previous });
+    previous.push({
+      decision: decisionOf('exit', 'threshold', [
+        { name: 'continue', exactness: 'exact' },
+        { name: 'exit', exactness: 'exact', answers: true },
+      ]),
+      score,
+      logits,
+    });
+    return x;
+  });
+}
+
+const decisionOf = (family: string, rule: Decision['rule'], options: readonly Option[]): Decision => ({
+  name: scoped(),
+  kind: 'select',
+  family,
+  options,
+  rule,
+});
+
+export interface SelectOptions {
+  /** [N] (two options: the second is taken where score > threshold) or [N, K] (the largest score wins). */
+  readonly score: Tensor;
+  /** Each option's name and what it computes; all return tensors of the same shape. */
+  readonly options: Readonly<Record<string, () => Tensor>>;
+  readonly family?: string;
+  readonly exactness?: Readonly<Record<string, Exactness>>;
+  readonly name?: string;
+}
+
+/**
+ * The general decision: runs one of K regions for each input and joins their results.
+ *
+ * @example
+ * const gate = reshape(linear(flatten(globalAveragePool(x)), 1), [0])
+ * x = select({ score: gate, options: { skip: () => x, run: () => residual(x, 64) } })
+ */
+export function select({ score, options, family = 'select', exactness = {}, name }: SelectOptions): Tensor {
+  const names = Object.keys(options);
+  if (names.length < 2) throw new DynaError('graph', `a decision needs at least two options, got ${names.length}`);
+  return layerScope(family, name, () => {
+    const outer = pending;
+    const values = names.map((option) => {
+      pending = undefined; // an exit inside an option would have no join of its own
+      try {
+        return scope(option, options[option]!);
+      } finally {
+        pending = outer;
+      }
+    });
+    const rule = score.rank === 1 ? 'threshold' : 'argmax';
+    if (rule === 'threshold' && names.length !== 2)
+      throw new DynaError(
+        'graph',
+        `a score [N] chooses between two options, got ${names.length}; give a score [N, ${names.length}]`,
+      );
+    const decision = decisionOf(
+      family,
+      rule,
+      names.map((n) => ({ name: n, exactness: exactness[n] ?? 'exact' })),
+    );
+    return applyAll(Select, [score, ...values], { decision, results: 1 })[0]!;
+  });
+}
+
+/** The joins of a net, outermost and earliest first. */
+export function joinsOf({ output }: Pick<Net, 'output'>): Join[] {
+  const { nodes, of } = placement([output]);
+  const at = new Map(nodes.map((n, i) => [n as Node, i]));
+  return nodes.filter(isSelect).sort((a, b) => of.get(a)!.depth - of.get(b)!.depth || at.get(a)! - at.get(b)!);
+}
+
+/** The decisions of a net, in the order of a trace's columns. */
+export const decisionsOf = (of: Pick<Net, 'output'>): Decision[] => joinsOf(of).map((n) => n.attrs.decision);
+
+/** The parameters of a net, in the order in which they were made. */
+export const parametersOf = ({ output }: Pick<Net, 'output'>): ParamAttrs[] => paramsOf([output]);
+
+/** An answer that the net can stop with: an exit's head, or the last layer ("final"). */
+export interface Answer {
+  readonly name: string;
+  readonly logits: Tensor;
+}
+
+/** All answers of a net, earliest first; the last is the full net's. */
+export function answersOf({ output }: Pick<Net, 'output'>): Answer[] {
+  const answers: Answer[] = [];
+  let rest = output;
+  while (isSelect(rest.node) && rest.node.attrs.decision.options[1]!.answers) {
+    answers.push({ name: rest.node.attrs.decision.name, logits: rest.node.inputs[2]! });
+    rest = rest.node.inputs[1]!;
+  }
+  return [...answers, { name: 'final', logits: rest }];
+}
