@@ -183,12 +183,20 @@ describe('download', () => {
     expect(requests).toHaveLength(2);
   });
 
+  it('refuses an address that is none', async () => {
+    await expect(download('no address', path, pin)).rejects.toMatchObject({ code: 'usage' });
+  });
+
   it('does not keep an offline user waiting', async () => {
+    const closed = createServer();
+    await new Promise<void>((done) => closed.listen(0, '127.0.0.1', done));
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((done) => closed.close(done));
     const started = performance.now();
-    const failed = download('http://127.0.0.1:1/data.bin', path, pin, { pause: 5000 });
+    const failed = download(`http://127.0.0.1:${port}/data.bin`, path, pin, { pause: 5000 });
     await expect(failed).rejects.toMatchObject({
       code: 'download',
-      message: expect.stringMatching(/could not be fetched \(.+\)/),
+      message: expect.stringMatching(/could not be fetched \(ECONNREFUSED\)/),
     });
     expect(performance.now() - started).toBeLessThan(4000);
   });

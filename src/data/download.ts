@@ -41,6 +41,7 @@ export interface DownloadOptions {
  */
 export async function download(url: string, path: string, pin: Pin, options: DownloadOptions = {}): Promise<void> {
   const { tries = 5, pause = 1000, signal } = options;
+  if (!URL.canParse(url)) throw new DynaError('usage', `expected the address of a file, got "${url}"`);
   const part = new Part(path);
   await disk(path, () => mkdir(dirname(path), { recursive: true }));
   let failure = new Error('it was not tried');

@@ -30,7 +30,7 @@ const labels = fileOf('labels', Uint8Array.from([0, 0, 8, 1, 0, 0, 0, 3, 1, 0, 1
 const tiny: IdxSpec = {
   id: 'tiny',
   title: 'Tiny',
-  base: 'http://127.0.0.1:1',
+  base: 'http://127.0.0.1:9',
   classes: ['no', 'yes'],
   mean: [0.1],
   std: [0.2],
@@ -55,7 +55,7 @@ const archive = gzipSync(
 );
 const tinyCifar: CifarSpec = {
   ...cifarSpec,
-  base: 'http://127.0.0.1:1',
+  base: 'http://127.0.0.1:9',
   records: 10,
   archive: { file: 'cifar-10-binary.tar.gz', bytes: archive.length, sha256: sha(archive) },
 };
@@ -144,7 +144,7 @@ describe('sets in IDX files', () => {
     await expect(lost).rejects.toMatchObject({ name: 'DynaError', code: 'download' });
     const { message } = (await lost.catch((error: Error) => error)) as Error;
     expect(message).toContain(
-      `Tiny is not on this machine (${at} is not the official file) and http://127.0.0.1:1/images.gz could not be fetched`,
+      `Tiny is not on this machine (${at} is not the official file) and http://127.0.0.1:9/images.gz could not be fetched`,
     );
     expect(message).toContain(`; put the official images.gz at ${at}, or ask a friend`);
     expect(message).not.toContain('\n');
@@ -188,7 +188,7 @@ describe('sets in CIFAR files', () => {
     [
       'of other class counts',
       Buffer.from(records(6).map((b, i) => (i === 3073 ? 2 : b))),
-      /expected 1 images of each class, got 1,0,2/,
+      /expected 1 images of each class, got 1, 0, 2/,
     ],
   ])('pass over a folder that is %s', async (_, bytes, note) => {
     put('cifar-10-batches-bin/test_batch.bin', bytes);

@@ -33,7 +33,10 @@ export const addCosts = (a: CostVector, b: CostVector): CostVector => ({
 function guardOf(block: Block): RegionCost['guard'] {
   if (!block.owner || !isSelect(block.owner)) return [];
   const { decision } = block.owner.attrs;
-  return [...guardOf(block.parent!), { decision: decision.name, option: decision.options.findIndex((o) => o.name === block.name) }];
+  return [
+    ...guardOf(block.parent!),
+    { decision: decision.name, option: decision.options.findIndex((o) => o.name === block.name) },
+  ];
 }
 
 /**
@@ -54,7 +57,9 @@ export function costTable(net: Pick<Net, 'output'>): RegionCost[] {
           : { ...noCost, macs: node.op.macs(node), activationBytes: outputs };
     regions.set(block, addCosts(regions.get(block) ?? noCost, own));
   }
-  return [...regions].sort(([a], [b]) => a.depth - b.depth).map(([block, cost]) => ({ guard: guardOf(block), ...cost }));
+  return [...regions]
+    .sort(([a], [b]) => a.depth - b.depth)
+    .map(([block, cost]) => ({ guard: guardOf(block), ...cost }));
 }
 
 /** The cost of the path that `option` (of a decision's name; undefined: not reached) describes. */

@@ -37,7 +37,10 @@ export interface TraceKey {
 export function decodeTrace({ dims, data }: NDArray, key: TraceKey): Trace[] {
   const [n, width] = dims;
   if (dims.length !== 2 || width !== key.decisions.length)
-    throw new DynaError('model', `a trace of ${key.decisions.length} decisions is [n, ${key.decisions.length}], got [${dims.join(', ')}]`);
+    throw new DynaError(
+      'model',
+      `a trace of ${key.decisions.length} decisions is [n, ${key.decisions.length}], got [${dims.join(', ')}]`,
+    );
   const costs = new Map<string, CostVector>();
   return Array.from({ length: n! }, (_, i) => {
     const values = Array.from({ length: width! }, (_, j) => Number(data[i * width! + j]));

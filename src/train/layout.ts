@@ -15,7 +15,11 @@ export const layoutOf = (params: readonly ParamAttrs[]): Layout => ({
 /** The parameters as views of the flat tensor, by name. */
 export function unpack(flat: Tensor, { params }: Layout): Map<string, Tensor> {
   if (params.length === 0) return new Map();
-  const pieces = split(flat, params.map((p) => sizeOf(p.shape)), 0);
+  const pieces = split(
+    flat,
+    params.map((p) => sizeOf(p.shape)),
+    0,
+  );
   return new Map(params.map((p, i) => [p.name, p.shape.length === 1 ? pieces[i]! : reshape(pieces[i]!, p.shape)]));
 }
 
@@ -26,7 +30,10 @@ export function flatten(values: ReadonlyMap<string, NDArray>, { params, size }: 
   for (const p of params) {
     const value = values.get(p.name);
     if (!value || value.data.length !== sizeOf(p.shape))
-      throw new DynaError('training', `parameter "${p.name}" should have ${sizeOf(p.shape)} values, got ${value ? value.data.length : 'none'}`);
+      throw new DynaError(
+        'training',
+        `parameter "${p.name}" should have ${sizeOf(p.shape)} values, got ${value ? value.data.length : 'none'}`,
+      );
     flat.set(value.data as Float32Array, at);
     at += value.data.length;
   }
@@ -35,7 +42,8 @@ export function flatten(values: ReadonlyMap<string, NDArray>, { params, size }: 
 
 /** The reverse of `flatten`: copies, so that the flat array may change afterwards. */
 export function unflatten(flat: NDArray, { params, size }: Layout): Map<string, NDArray> {
-  if (flat.data.length !== size) throw new DynaError('training', `a state of ${size} values is expected, got ${flat.data.length}`);
+  if (flat.data.length !== size)
+    throw new DynaError('training', `a state of ${size} values is expected, got ${flat.data.length}`);
   let at = 0;
   return new Map(
     params.map((p) => {

@@ -1,0 +1,28 @@
+export { type CertifyModelOptions, certify, exitCosts } from './calibrate.ts';
+export * from './certify/index.ts';
+export { addCosts, type CostVector, costTable, pathCost, type RegionCost } from './cost.ts';
+export { type Decision, type Exactness, type Option, Select } from './decision.ts';
+export { type Thresholds, thresholdName } from './lower/choice.ts';
+export { type Lowered, masked } from './lower/masked.ts';
+export { type Observed, observe } from './lower/observe.ts';
+export { type SparseOptions, sparse } from './lower/sparse.ts';
+export { type Choices, cut } from './lower/static.ts';
+export { bindingHash, type CertifiedModel, type Model, type Point, type Preprocessing } from './model.ts';
+export {
+  type Answer,
+  answersOf,
+  decisionsOf,
+  type ExitOptions,
+  exit,
+  joinsOf,
+  MOST_NESTED,
+  type Net,
+  type NetSpec,
+  net,
+  parametersOf,
+  type SelectOptions,
+  select,
+} from './net.ts';
+export { argmaxAt, type Observations, type ObserveOptions, observations } from './observations.ts';
+export { confidence, type ExitView, entropy, type Policy, type PolicyName, patience } from './policies.ts';
+export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceSchema } from './trace.ts';

@@ -1,0 +1,74 @@
+import { attributeOf, type OnnxAttribute, type OnnxGraph, type OnnxNode } from '../onnx/index.ts';
+
+type Kind = OnnxAttribute['kind'];
+type ValueOf<K extends Kind> = Extract<OnnxAttribute, { kind: K }>['value'];
+
+/** What stands for "to the end" in slices: exact as a number, and beyond any size. */
+const clamp = (v: bigint): number =>
+  Number(v > 0n ? (v > largest ? largest : v) : v < -largest ? -largest : v);
+const largest = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** A node's attributes, with a record of which were asked for: what nobody understood must not be dropped silently. */
+export class Attributes {
+  private readonly asked = new Set<string>();
+  private readonly node: OnnxNode;
+
+  constructor(node: OnnxNode) {
+    this.node = node;
+  }
+
+  private get<K extends Kind>(name: string, kind: K): ValueOf<K> | undefined {
+    this.asked.add(name);
+    return attributeOf(this.node, name, kind);
+  }
+
+  private kindOf(name: string): Kind | undefined {
+    return Object.hasOwn(this.node.attributes, name) ? this.node.attributes[name]!.kind : undefined;
+  }
+
+  int(name: string): number | undefined;
+  int(name: string, fallback: number): number;
+  int(name: string, fallback?: number): number | undefined {
+    return this.get(name, 'int') ?? fallback;
+  }
+
+  flag(name: string, fallback: 0 | 1): 0 | 1 {
+    return this.int(name, fallback) === 0 ? 0 : 1;
+  }
+
+  float(name: string): number | undefined;
+  float(name: string, fallback: number): number;
+  float(name: string, fallback?: number): number | undefined {
+    return this.get(name, 'float') ?? fallback;
+  }
+
+  string(name: string, fallback: string): string {
+    return this.get(name, 'string') ?? fallback;
+  }
+
+  ints(name: string): number[] | undefined {
+    if (this.kindOf(name) === 'bigints') return this.get(name, 'bigints')!.map(clamp);
+    return this.get(name, 'ints');
+  }
+
+  floats(name: string): number[] | undefined {
+    return this.get(name, 'floats');
+  }
+
+  tensor(name: string): ValueOf<'tensor'> | undefined {
+    return this.get(name, 'tensor');
+  }
+
+  graph(name: string): OnnxGraph | undefined {
+    return this.get(name, 'graph');
+  }
+
+  /** Attributes that have no bearing on the result. */
+  ignore(...names: string[]): void {
+    for (const name of names) this.asked.add(name);
+  }
+
+  unread(): string[] {
+    return Object.keys(this.node.attributes).filter((name) => !this.asked.has(name));
+  }
+}

@@ -1,0 +1,138 @@
+import { DynaError } from '../../errors.ts';
+import type { NDArray } from '../array.ts';
+import { Names } from '../names.ts';
+import { forEachNode, type OnnxModel, type OnnxTensor, type OnnxValue } from '../onnx/index.ts';
+import { quote } from '../onnx/scalars.ts';
+import { isFloat } from '../ops/elementwise.ts';
+import { constant, Param, type ParamAttrs } from '../ops/leaf.ts';
+import { apply, Tensor } from '../tensor.ts';
+import { type Captures, capturesOf } from './order.ts';
+import { Sizes } from './sizes.ts';
+
+/** What reading one file carries along. */
+export class Session {
+  readonly model: OnnxModel;
+  readonly opset: number;
+  readonly weights = new Map<string, NDArray>();
+  readonly sizes = new Sizes();
+  readonly captures: Captures = capturesOf();
+  /** Names of parameters and inputs, and those of sizes. */
+  readonly names = new Names();
+  readonly dims = new Names();
+  private readonly statistics = new Set<string>();
+  private readonly rowNames = new Map<string, string>();
+  private readonly counts = new Map<string, number>();
+  private readonly texts = new Set<string>();
+
+  constructor(model: OnnxModel, opset: number) {
+    this.model = model;
+    this.opset = opset;
+    const declared = new Map<string, OnnxValue>();
+    for (const v of model.graph.inputs) for (const d of v.shape ?? []) if (typeof d === 'string') this.dims.reserve(d);
+    forEachNode(model.graph, (node, graph) => {
+      for (const v of graph.values) declared.set(v.name, v);
+      if (node.domain !== '') return;
+      if (node.op === 'BatchNormalization') for (const name of node.inputs.slice(3)) this.statistics.add(name);
+      if (node.op === 'Compress') {
+        const rows = declared.get(node.outputs[0] ?? '')?.shape?.find((d) => typeof d === 'string');
+        const condition = node.inputs[1] ?? '';
+        if (typeof rows === 'string' && !this.rowNames.has(condition) && this.dims.reserve(rows))
+          this.rowNames.set(condition, rows);
+      }
+    });
+  }
+
+  /** The name of the number of true elements of a condition: as the file declares it, else a new one. */
+  rows(condition: string): string {
+    const name = this.rowNames.get(condition) ?? this.dims.fresh(`${condition}.rows`);
+    this.rowNames.set(condition, name);
+    return name;
+  }
+
+  note(text: string): void {
+    this.texts.add(text);
+  }
+
+  /** A note about something that happens often: told once, with how often. */
+  count(text: string): void {
+    this.counts.set(text, (this.counts.get(text) ?? 0) + 1);
+  }
+
+  get notes(): string[] {
+    return [...this.texts, ...[...this.counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} times)`))];
+  }
+
+  /**
+   * Stored tensors as leaves: floats are parameters; scalars among them, and what our own writer names "constant",
+   * are constants, because nobody means to train the 0.5 of a formula.
+   */
+  leaf(stored: OnnxTensor): Tensor {
+    const value: NDArray = { dtype: stored.dtype, dims: stored.dims, data: stored.data };
+    const { dtype, dims: shape } = value;
+    const own = this.model.producer === 'dynaneural' && /^constant(_\d+)?$/.test(stored.name);
+    if (!isFloat(dtype) || own) return constant(value);
+    if (shape.length === 0) {
+      this.count('a stored scalar was read as a constant, which is not trained');
+      return constant(value);
+    }
+    const name = this.names.fresh(stored.name);
+    if (name !== stored.name) this.note(`a second initializer ${quote(stored.name)} was renamed ${quote(name)}`);
+    const role = this.statistics.has(stored.name) ? 'statistic' : shape.length === 1 ? 'bias' : 'weight';
+    this.weights.set(name, value);
+    return apply<ParamAttrs>(Param, [], { name, dtype, shape, init: { kind: 'value', value }, role });
+  }
+}
+
+type Entry = Tensor | { readonly stored: OnnxTensor; leaf?: Tensor };
+
+/** The names that one graph sees: its own, then those of the graphs around it. */
+export class Env {
+  readonly session: Session;
+  private readonly parent: Env | undefined;
+  private readonly entries = new Map<string, Entry>();
+
+  constructor(session: Session, parent?: Env) {
+    this.session = session;
+    this.parent = parent;
+  }
+
+  has = (name: string): boolean => this.entries.has(name) || (this.parent?.has(name) ?? false);
+
+  define(name: string, entry: Entry): void {
+    if (this.has(name))
+      throw new DynaError('model', `the model defines the value ${quote(name)} twice`, {
+        fix: 'every value of a graph needs its own name; export the model again',
+      });
+    this.entries.set(name, entry);
+  }
+
+  private find(name: string): Entry | undefined {
+    return this.entries.get(name) ?? this.parent?.find(name);
+  }
+
+  /** A stored tensor becomes a leaf when it is first asked for, so that limits, axes and shapes never become parameters. */
+  tensor(name: string): Tensor | undefined {
+    const entry = this.find(name);
+    if (!entry || entry instanceof Tensor) return entry;
+    entry.leaf ??= this.session.leaf(entry.stored);
+    return entry.leaf;
+  }
+
+  /** The numbers behind a name, where they are stored in the file. */
+  stored(name: string): OnnxTensor | undefined {
+    const entry = this.find(name);
+    return entry && !(entry instanceof Tensor) ? entry.stored : undefined;
+  }
+
+  /** Stored tensors of this graph that nothing used. */
+  unused(): string[] {
+    return [...this.entries].flatMap(([name, e]) => (e instanceof Tensor || e.leaf || this.touched.has(name) ? [] : [name]));
+  }
+
+  private readonly touched = new Set<string>();
+  /** Marks a stored tensor whose numbers were read as used. */
+  touch(name: string): void {
+    if (this.entries.has(name)) this.touched.add(name);
+    else this.parent?.touch(name);
+  }
+}

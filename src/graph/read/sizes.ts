@@ -1,0 +1,169 @@
+import type { NDArray } from '../array.ts';
+import { Add, Cast, Div, Equal, Identity, Mul, Sub, Where } from '../ops/elementwise.ts';
+import { Gather, Slice } from '../ops/indexing.ts';
+import { constantOf } from '../ops/leaf.ts';
+import { Concat, Reshape, ShapeOf, Squeeze, Unsqueeze } from '../ops/reshape.ts';
+import type { Dim, Shape } from '../shape.ts';
+import type { Node, Operator, Tensor } from '../tensor.ts';
+
+// Exporters compute shapes with ordinary operators: Shape, Gather, Concat, Reshape. Where some axes are known by name
+// only, constant folding cannot follow; this file does the same arithmetic on sizes that may be names.
+
+/** A size, or undefined where nothing is known about it. */
+export type Size = Dim | undefined;
+
+/** A size as a product: 49 * N. A name that is a sum stays whole. */
+interface Product {
+  readonly factor: number;
+  readonly names: readonly string[];
+}
+
+const parse = (d: Dim): Product => {
+  if (typeof d === 'number') return { factor: d, names: [] };
+  if (d.includes('+')) return { factor: 1, names: [d] };
+  const parts = d.split('*');
+  const isNumber = (p: string) => /^\d+$/.test(p);
+  return {
+    factor: parts.filter(isNumber).reduce((a, p) => a * Number(p), 1),
+    names: parts.filter((p) => !isNumber(p)),
+  };
+};
+
+const format = ({ factor, names }: Product): Dim => {
+  if (names.length === 0 || factor === 0) return factor;
+  return factor === 1 ? names.join('*') : `${factor}*${names.join('*')}`;
+};
+
+/** a b, also for names. Negative numbers are marks (-1), not sizes: they multiply numbers only. */
+export function times(a: Size, b: Size): Size {
+  if (a === undefined || b === undefined) return undefined;
+  const [p, q] = [parse(a), parse(b)];
+  if ((p.factor < 0 && q.names.length > 0) || (q.factor < 0 && p.names.length > 0)) return undefined;
+  return format({ factor: p.factor * q.factor, names: [...p.names, ...q.names] });
+}
+
+/** a / b where it comes out even, else undefined; for two numbers truncated, as ONNX divides integers. */
+export function over(a: Size, b: Size): Size {
+  if (a === undefined || b === undefined || b === 0) return undefined;
+  if (typeof a === 'number' && typeof b === 'number') return Math.trunc(a / b);
+  const [p, q] = [parse(a), parse(b)];
+  const rest = [...p.names];
+  for (const name of q.names) {
+    const at = rest.indexOf(name);
+    if (at < 0) return undefined;
+    rest.splice(at, 1);
+  }
+  const factor = p.factor / q.factor;
+  return Number.isInteger(factor) && factor >= 0 ? format({ factor, names: rest }) : undefined;
+}
+
+export const productOf = (shape: readonly Size[]): Size => shape.reduce<Size>(times, 1);
+
+const plus = (a: Size, b: Size): Size => {
+  if (typeof a === 'number' && typeof b === 'number') return a + b;
+  return a === 0 ? b : b === 0 ? a : undefined;
+};
+
+const minus = (a: Size, b: Size): Size => {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return b === 0 ? a : a !== undefined && a === b ? 0 : undefined;
+};
+
+/** Sizes are never negative, so a name differs from every negative number. */
+const equals = (a: Size, b: Size): Size => {
+  if (a === undefined || b === undefined) return undefined;
+  if (a === b) return 1;
+  if (typeof a === 'number' && typeof b === 'number') return 0;
+  return Number(a) < 0 || Number(b) < 0 ? 0 : undefined;
+};
+
+type List = readonly Size[];
+type SizeRule = (x: readonly (List | undefined)[], node: Node) => List | undefined;
+
+const elementwise =
+  (f: (...values: Size[]) => Size): SizeRule =>
+  (x) => {
+    if (x.some((list) => !list)) return undefined;
+    const length = Math.max(...x.map((list) => list!.length));
+    if (x.some((list) => list!.length !== length && list!.length !== 1)) return undefined;
+    return Array.from({ length }, (_, i) => f(...x.map((list) => list![list!.length === 1 ? 0 : i])));
+  };
+
+const same: SizeRule = ([x]) => x;
+
+const asNumbers = (list: List | undefined): number[] | undefined =>
+  list?.every((v) => typeof v === 'number') ? (list as number[]) : undefined;
+
+const rules = new Map<unknown, SizeRule>([
+  [
+    ShapeOf,
+    (_, { inputs: [x], attrs }) => (x!.shape as List).slice(attrs.start ?? 0, attrs.end ?? Number.POSITIVE_INFINITY),
+  ],
+  [Identity, same],
+  [Cast, same],
+  [Reshape, same],
+  [Squeeze, same],
+  [Unsqueeze, same],
+  [Add, elementwise(plus)],
+  [Sub, elementwise(minus)],
+  [Mul, elementwise(times)],
+  [Div, elementwise(over)],
+  [Equal, elementwise(equals)],
+  [Where, elementwise((c, a, b) => (c === undefined ? (a === b ? a : undefined) : c === 0 ? b : a))],
+  [Concat, (x) => (x.every((list) => list !== undefined) ? (x as List[]).flat() : undefined)],
+  [
+    Gather,
+    ([x, index]) => {
+      const at = asNumbers(index);
+      return x && at?.map((i) => x[i < 0 ? i + x.length : i]);
+    },
+  ],
+  [
+    Slice,
+    ([x, starts, ends, , steps]) => {
+      const [start, end] = [asNumbers(starts)?.[0], asNumbers(ends)?.[0]];
+      const step = steps === undefined ? 1 : asNumbers(steps)?.[0];
+      return x && start !== undefined && end !== undefined && step === 1 ? x.slice(start, end) : undefined;
+    },
+  ],
+]);
+
+const readable = (t: Tensor): boolean => t.rank <= 1 && ['int64', 'int32', 'bool'].includes(t.dtype);
+
+/** What is known about the elements of integer tensors. */
+export class Sizes {
+  private readonly known = new Map<Tensor, List | undefined>();
+
+  /** The elements of a scalar or vector of integers, as far as they are known; undefined where nothing is. */
+  of(t: Tensor): List | undefined {
+    if (!readable(t)) return undefined;
+    if (this.known.has(t)) return this.known.get(t);
+    const value = constantOf(t);
+    const list = value ? numbersOf(value) : this.infer(t.node);
+    this.known.set(t, list);
+    return list;
+  }
+
+  private infer(node: Node): List | undefined {
+    const rule = rules.get(node.op as Operator);
+    return rule?.(
+      node.inputs.map((t) => t && this.of(t)),
+      node,
+    );
+  }
+}
+
+const numbersOf = (a: NDArray): number[] => Array.from(a.data as ArrayLike<number | bigint>, Number);
+
+/** The shape that a Reshape gives whose target is known only in part; undefined where that is not enough. */
+export function targetShape(shape: Shape, target: List): Dim[] | undefined {
+  const out: Size[] = target.map((d, i) => (d === 0 ? shape[i] : d));
+  const open = out.flatMap((d, i) => (d === undefined || d === -1 ? [i] : []));
+  if (open.length === 0) return out as Dim[];
+  if (open.length > 1) return undefined;
+  const rest = productOf(out.filter((_, i) => i !== open[0]));
+  const missing = over(productOf(shape), rest);
+  if (missing === undefined || times(missing, rest) !== productOf(shape)) return undefined;
+  out[open[0]!] = missing;
+  return out as Dim[];
+}
