@@ -3,6 +3,7 @@ export * from './certify/index.ts';
 export { addCosts, type CostVector, costTable, pathCost, type RegionCost } from './cost.ts';
 export { type Decision, type Exactness, type Option, Select } from './decision.ts';
 export { type Thresholds, thresholdName } from './lower/choice.ts';
+export { type Column, columnsOf } from './lower/columns.ts';
 export { type Lowered, masked } from './lower/masked.ts';
 export { type Observed, observe } from './lower/observe.ts';
 export { type SparseOptions, sparse } from './lower/sparse.ts';
@@ -25,4 +26,4 @@ export {
 } from './net.ts';
 export { argmaxAt, type Observations, type ObserveOptions, observations } from './observations.ts';
 export { confidence, type ExitView, entropy, type Policy, type PolicyName, patience } from './policies.ts';
-export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceSchema } from './trace.ts';
+export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceKey, traceSchema } from './trace.ts';

@@ -1,6 +1,8 @@
 import { DynaError } from '../errors.ts';
 import type { NDArray } from '../graph/index.ts';
-import { type CostVector, pathCost, type RegionCost } from './cost.ts';
+import { type CostVector, costTable, pathCost, type RegionCost } from './cost.ts';
+import { type Column, columnsOf } from './lower/columns.ts';
+import { decisionsOf, type Net } from './net.ts';
 
 /** One choice that one input met. */
 export interface TraceRow {
@@ -22,37 +24,59 @@ export interface Trace {
   readonly cost: CostVector;
 }
 
-/** What is needed to read a trace: the decisions in the order of the columns, and the cost of each region. */
+/** What is needed to read a trace: the decisions in the order of its rows, the columns, and the cost of each region. */
 export interface TraceKey {
   readonly decisions: readonly string[];
+  readonly columns: readonly Column[];
   readonly regions: readonly RegionCost[];
 }
 
+export const traceKey = (net: Pick<Net, 'output'>): TraceKey => ({
+  decisions: decisionsOf(net).map((d) => d.name),
+  columns: columnsOf(net),
+  regions: costTable(net),
+});
+
+/** The option that each decision took, by name, from one row of a trace; undefined where it was not reached. */
+function optionsTaken(row: ArrayLike<number>, columns: readonly Column[]): Map<string, number> {
+  const taken = new Map<string, number>();
+  for (const [j, { kind, decisions }] of columns.entries()) {
+    const value = row[j]!;
+    if (value < 0) continue;
+    if (kind === 'option') taken.set(decisions[0]!, value);
+    // Passed `value` exits (option 0), then stopped at the next one, if there is one (option 1).
+    else for (const [e, name] of decisions.slice(0, value + 1).entries()) taken.set(name, e < value ? 0 : 1);
+  }
+  return taken;
+}
+
 /**
- * Reads the choices that a model put out, [n, decisions] float32 with -1 for "not reached".
+ * Reads the choices that a model put out, [n, columns] float32 with -1 for "not reached".
  *
  * @throws DynaError 'model' where the tensor does not fit the decisions
  * @example decodeTrace(outputs.trace, map)[0].macs
  */
 export function decodeTrace({ dims, data }: NDArray, key: TraceKey): Trace[] {
-  const [n, width] = dims;
-  if (dims.length !== 2 || width !== key.decisions.length)
-    throw new DynaError(
-      'model',
-      `a trace of ${key.decisions.length} decisions is [n, ${key.decisions.length}], got [${dims.join(', ')}]`,
-    );
-  const costs = new Map<string, CostVector>();
-  return Array.from({ length: n! }, (_, i) => {
-    const values = Array.from({ length: width! }, (_, j) => Number(data[i * width! + j]));
-    const rows = key.decisions.map((decision, j): TraceRow => {
-      const reached = values[j]! >= 0;
-      return { decision, step: 0, kind: 'index', value: reached ? values[j]! : null, reached };
-    });
-    const path = values.join();
-    const cost = costs.get(path) ?? pathCost(key.regions, (name) => values[key.decisions.indexOf(name)]);
-    costs.set(path, cost);
-    return { rows, macs: cost.macs, cost };
+  const width = key.columns.length;
+  if (dims.length !== 2 || dims[1] !== width)
+    throw new DynaError('model', `this trace should have ${width} columns, [n, ${width}], got [${dims.join(', ')}]`);
+  const known = new Map<string, Trace>();
+  return Array.from({ length: dims[0]! }, (_, i) => {
+    const row = Array.from({ length: width }, (_, j) => Number(data[i * width + j]));
+    const path = row.join();
+    const trace = known.get(path) ?? traceOf(optionsTaken(row, key.columns), key);
+    known.set(path, trace);
+    return trace;
   });
+}
+
+function traceOf(taken: ReadonlyMap<string, number>, key: TraceKey): Trace {
+  const rows = key.decisions.map((decision): TraceRow => {
+    const value = taken.get(decision);
+    return { decision, step: 0, kind: 'index', value: value ?? null, reached: value !== undefined };
+  });
+  const cost = pathCost(key.regions, (name) => taken.get(name));
+  return { rows, macs: cost.macs, cost };
 }
 
 /** JSON Schema (2020-12) of `Trace`. */

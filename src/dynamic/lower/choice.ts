@@ -4,9 +4,12 @@ import {
   equal,
   greater,
   input,
+  lessOrEqual,
   type NDArray,
   ndarray,
   not,
+  reduceMax,
+  reduceMin,
   reshape,
   sub,
   type Tensor,
@@ -32,18 +35,36 @@ export const thresholdInput = (decision: Decision, thresholds: Thresholds): Tens
   return input(thresholdName(decision), value.dims, 'float32', value);
 };
 
-/** Which rows take which option: a mask [N] for each, and the option's number [N, 1] as float32. */
+/** Which rows take which option. */
 export interface Choice {
-  readonly masks: readonly Tensor[];
-  readonly column: Tensor;
+  /** [rows] bool: the rows that take option `k`. */
+  mask(k: number): Tensor;
+  /** A bool scalar: does any row take option `k`? */
+  any(k: number): Tensor;
+  /** The option's number for each row, [rows, 1] float32. */
+  column(): Tensor;
 }
 
+/** True (a scalar) where any row is; of no rows the maximum is -Infinity, which is not above 0. */
+const anyOf = (mask: Tensor): Tensor => greater(reduceMax(cast(mask, 'float32'), [0]), 0);
+
+/**
+ * The hard choice. Two options: the first where score <= threshold, else the second (a NaN score takes it too).
+ * More: the largest of score - threshold.
+ */
 export function choose(decision: Decision, score: Tensor, threshold: Tensor): Choice {
   if (decision.rule === 'threshold') {
-    const taken = greater(score, threshold);
-    return { masks: [not(taken), taken], column: reshape(cast(taken, 'float32'), [-1, 1]) };
+    const first = lessOrEqual(score, threshold);
+    return {
+      mask: (k) => (k === 0 ? first : not(first)),
+      any: (k) => (k === 0 ? lessOrEqual(reduceMin(score, [0]), threshold) : anyOf(not(first))),
+      column: () => reshape(cast(not(first), 'float32'), [-1, 1]),
+    };
   }
   const best = argMax(sub(score, threshold), 1);
-  const masks = decision.options.map((_, k) => equal(best, k));
-  return { masks, column: reshape(cast(best, 'float32'), [-1, 1]) };
+  return {
+    mask: (k) => equal(best, k),
+    any: (k) => anyOf(equal(best, k)),
+    column: () => reshape(cast(best, 'float32'), [-1, 1]),
+  };
 }

@@ -1,47 +1,63 @@
-import { and, concat, type Node, placement, reshape, rewrite, type Tensor, where } from '../../graph/index.ts';
+import { add, and, cast, concat, type Node, reshape, rewrite, type Tensor, where } from '../../graph/index.ts';
 import { isSelect, optionValues, type SelectAttrs } from '../decision.ts';
-import { joinsOf, type Net } from '../net.ts';
+import type { Net } from '../net.ts';
 import { type Choice, choose, type Thresholds, thresholdInput } from './choice.ts';
+import { type ColumnJoins, columnOf, JoinMap } from './columns.ts';
 
-/** What a lowered net computes: the answer, and the choices made, [N, decisions], -1 where a decision was not reached. */
+/** What a lowered net computes: the answer, and the choices made, [N, columns] (see `columnsOf`). */
 export interface Lowered {
   readonly output: Tensor;
   readonly trace: Tensor | undefined;
 }
 
-const spread = (mask: Tensor, like: Tensor): Tensor =>
+/** A mask [rows], shaped to broadcast against `like` [rows, ..]. */
+export const spread = (mask: Tensor, like: Tensor): Tensor =>
   like.rank === 1 ? mask : reshape(mask, [-1, ...like.shape.slice(1).map(() => 1)]);
 
 /**
  * The hard choice with everything computed: the reference in tests, and the form for targets without control flow.
  */
 export function masked(net: Net, thresholds: Thresholds = {}): Lowered {
-  const placed = placement([net.output]);
+  const map = new JoinMap(net);
   const choices = new Map<Node, Choice>();
   const [output] = rewrite([net.output], (node, inputs) => {
     if (!isSelect(node)) return undefined;
     const { attrs } = node;
     const choice = choose(attrs.decision, inputs[0]!, thresholdInput(attrs.decision, thresholds));
     choices.set(node, choice);
-    let results = optionValues(inputs, attrs, 0);
-    for (let k = 1; k < attrs.decision.options.length; k++) {
+    const last = attrs.decision.options.length - 1;
+    let results = optionValues(inputs, attrs, last);
+    for (let k = last - 1; k >= 0; k--) {
       const values = optionValues(inputs, attrs, k);
-      results = results.map((r, i) => where(spread(choice.masks[k]!, r), values[i]!, r));
+      results = results.map((r, i) => where(spread(choice.mask(k), r), values[i]!, r));
     }
     return results;
   });
 
+  /** Which rows reach a join; undefined: all. */
   const reach = (node: Node): Tensor | undefined => {
-    const block = placed.of.get(node)!;
+    const block = map.placed.of.get(node)!;
     if (!block.owner) return undefined;
     const { decision } = block.owner.attrs as SelectAttrs;
-    const taken = choices.get(block.owner)!.masks[decision.options.findIndex((o) => o.name === block.name)]!;
+    const taken = choices.get(block.owner)!.mask(decision.options.findIndex((o) => o.name === block.name));
     const outer = reach(block.owner);
     return outer ? and(outer, taken) : taken;
   };
-  const columns = joinsOf(net).map((node) => {
-    const { column } = choices.get(node)!;
-    const reached = reach(node);
+  /** How many exits of a chain a row passed. */
+  const passed = (joins: ColumnJoins): Tensor => {
+    let going: Tensor | undefined;
+    let count: Tensor | undefined;
+    for (const join of joins) {
+      const on = choices.get(join)!.mask(0);
+      going = going ? and(going, on) : on;
+      const one = cast(going, 'float32');
+      count = count ? add(count, one) : one;
+    }
+    return reshape(count!, [-1, 1]);
+  };
+  const columns = map.columns().map((joins) => {
+    const column = columnOf(joins).kind === 'exits' ? passed(joins) : choices.get(joins[0])!.column();
+    const reached = reach(joins[0]);
     return reached ? where(reshape(reached, [-1, 1]), column, -1) : column;
   });
   return { output: output!, trace: columns.length > 0 ? concat(columns, 1) : undefined };

@@ -1,36 +1,32 @@
 import { DynaError } from '../../errors.ts';
 import {
-  apply,
+  add,
   BATCH,
   type Block,
   branch,
-  ConstantOfShape,
   cast,
   compress,
-  concat,
   formatShape,
-  greater,
-  ints,
+  input,
   type Node,
-  ndarray,
   nesting,
-  type Placement,
   placement,
-  reduceMax,
   remake,
   reshape,
   rowsWhere,
   scatterNd,
-  shapeOf,
   simplify,
-  slice,
+  split,
+  substitute,
   type Tensor,
   where,
 } from '../../graph/index.ts';
 import { isSelect, type Join, optionValues } from '../decision.ts';
-import { joinsOf, MOST_NESTED, type Net } from '../net.ts';
+import { MOST_NESTED, type Net } from '../net.ts';
 import { choose, type Thresholds, thresholdInput } from './choice.ts';
-import type { Lowered } from './masked.ts';
+import { JoinMap } from './columns.ts';
+import { type Lowered, spread } from './masked.ts';
+import { attach, filled, type Part, standalone, widthOf } from './parts.ts';
 
 export interface SparseOptions {
   /**
@@ -54,62 +50,58 @@ interface Rows {
 
 interface Joined {
   readonly results: readonly Tensor[];
-  /** Own choice, then those of decisions inside the options; [rows, ..]. */
-  readonly columns: Tensor;
-  readonly order: readonly Node[];
+  /** Columns of the trace: the join's own, then those of decisions inside its options. */
+  readonly parts: readonly Part[];
+  /** Result 0 with `parts` appended, where the join put it out so. */
+  readonly packed?: Tensor;
 }
 
 const batched = (t: Tensor): boolean => t.shape[0] === BATCH;
 
-/** True (a scalar) where any row is. No rows: the maximum is -Infinity, which is not above 0. */
-const any = (mask: Tensor): Tensor => greater(reduceMax(cast(mask, 'float32'), [0]), 0);
-
-/** [rows of `like`, ...rest], filled with one value. */
-function filled(like: Tensor, rest: readonly number[], value: number, dtype: Tensor['dtype']): Tensor {
-  const to = [like.shape[0]!, ...rest];
-  const target =
-    typeof to[0] === 'number' ? ints(to as number[]) : concat([shapeOf(reshape(like, [-1])), ints(rest)], 0);
-  return apply(ConstantOfShape, [target], { value: ndarray(dtype, [1], [value]), to });
-}
+/** A matrix takes the trace along: one tensor less to scatter. */
+const packable = (t: Tensor): boolean => t.rank === 2 && t.dtype === 'float32';
 
 /** Emits one net in sparse form. */
 class Lowering {
-  private readonly placed: Placement;
+  private readonly map: JoinMap;
   private readonly joined = new Map<Node, Joined>();
   private readonly thresholds: Thresholds;
   private readonly form: 'rows' | 'branch';
 
   constructor(net: Net, thresholds: Thresholds, form: 'rows' | 'branch') {
-    this.placed = placement([net.output]);
+    this.map = new JoinMap(net);
     this.thresholds = thresholds;
     this.form = form;
   }
 
   run(net: Net): Lowered {
-    const root: Rows = { block: this.placed.root, parent: undefined, mask: undefined, name: BATCH, made: new Map() };
+    const root: Rows = {
+      block: this.map.placed.root,
+      parent: undefined,
+      mask: undefined,
+      name: BATCH,
+      made: new Map(),
+    };
     const output = this.value(net.output, root);
-    const outer = this.joinsIn(root.block).map((node) => this.join(node, root));
-    if (outer.length === 0) return { output, trace: undefined };
-    const order = outer.flatMap((j) => j.order);
-    const all = concat(
-      outer.map((j) => j.columns),
-      1,
-    );
-    // Columns come out in the order of regions; a trace wants them in the order of decisions.
-    const wanted = joinsOf(net).map((node) => order.indexOf(node));
-    const sorted = wanted.every((p, i) => p === i) ? all : reorder(all, wanted);
-    return { output, trace: sorted };
+    const parts = this.parts(root, undefined);
+    const first = this.map.joinsIn(root.block)[0];
+    return { output, trace: first ? standalone(parts, this.value(first.inputs[0]!, root)) : undefined };
+  }
+
+  /** The columns of the decisions of a region, but for the chain of exits that goes on in it. */
+  private parts(rows: Rows, continued: Join | undefined): Part[] {
+    const others = this.map.joinsIn(rows.block).filter((j) => j !== continued);
+    return others.flatMap((j) => this.join(j, rows, 0).parts);
   }
 
   /** `t` as the region sees it: computed there, or taken from outside with the rows that are not here left out. */
   private value(t: Tensor, rows: Rows): Tensor {
     const known = rows.made.get(t);
     if (known) return known;
-    const home = this.placed.of.get(t.node)!;
-    let found: Tensor;
-    if (t.node.op.leaf) found = t.node.op.leaf === 'input' ? this.fromOutside(t, rows) : t;
-    else if (home !== rows.block) found = this.fromOutside(t, rows);
-    else {
+    const { leaf } = t.node.op;
+    let found = t;
+    if (leaf === 'input' || (!leaf && this.map.placed.of.get(t.node) !== rows.block)) found = this.fromOutside(t, rows);
+    else if (!leaf) {
       const outputs = this.emit(t.node, rows);
       for (const [i, o] of t.node.outputs.entries()) rows.made.set(o, outputs[i]!);
       return outputs[t.index]!;
@@ -125,7 +117,7 @@ class Lowering {
   }
 
   private emit(node: Node, rows: Rows): readonly Tensor[] {
-    if (isSelect(node)) return this.join(node, rows).results;
+    if (isSelect(node)) return this.join(node, rows, 0).results;
     if (rows.parent) refuseMerging(node);
     return remake(
       node,
@@ -133,78 +125,102 @@ class Lowering {
     );
   }
 
-  private joinsIn(block: Block): Join[] {
-    return this.placed.nodes.filter(isSelect).filter((n) => this.placed.of.get(n) === block);
-  }
-
-  private join(node: Join, rows: Rows): Joined {
+  /** `passed`: how many exits of its chain lie before this join. */
+  private join(node: Join, rows: Rows, passed: number): Joined {
     const known = this.joined.get(node);
     if (known) return known;
     const { decision } = node.attrs;
     const score = this.value(node.inputs[0]!, rows);
-    const { masks, column } = choose(decision, score, thresholdInput(decision, this.thresholds));
+    const choice = choose(decision, score, thresholdInput(decision, this.thresholds));
+    const answers = decision.options[1]!.answers === true;
+    const next = this.map.next(node);
     const options = decision.options.map((option, k) => {
-      const block = this.placed.child(node, option.name);
+      const block = this.map.placed.child(node, option.name);
       const values = optionValues(node.inputs, node.attrs, k);
       return {
+        k,
         block,
         values,
-        mask: masks[k]!,
-        inside: values.some((t) => this.placed.of.get(t.node) === block && !t.node.op.leaf),
+        inside: values.some((t) => this.map.placed.of.get(t.node) === block && !t.node.op.leaf),
       };
     });
 
     let results: readonly Tensor[] | undefined;
-    for (const { values, mask } of options.filter((o) => !o.inside)) {
+    for (const { k, values } of options.filter((o) => !o.inside)) {
       const here = values.map((t) => this.value(t, rows));
-      results = results ? results.map((r, i) => where(spread(mask, r), here[i]!, r)) : here;
+      results = results ? results.map((r, i) => where(spread(choice.mask(k), r), here[i]!, r)) : here;
     }
-    const columns = [column];
-    const order: Node[] = [node];
-    const first = node.outputs;
-    results ??= first.map((t) => filled(score, t.shape.slice(1) as number[], 0, t.dtype));
-    for (const { block, values, mask } of options.filter((o) => o.inside)) {
-      const inner: Rows = { block, parent: rows, mask, name: `${decision.name}/${block.name}.rows`, made: new Map() };
+    results ??= node.outputs.map((t) => filled(score, t.shape.slice(1) as number[], 0, t.dtype));
+    const parts: Part[] = answers ? [] : [{ columns: choice.column(), width: 1 }];
+    let packed: Tensor | undefined;
+
+    for (const { k, block, values } of options.filter((o) => o.inside)) {
+      const inner: Rows = {
+        block,
+        parent: rows,
+        mask: choice.mask(k),
+        name: `${decision.name}/${block.name}.rows`,
+        made: new Map(),
+      };
+      const continued = k === 0 && next ? this.join(next, inner, passed + 1) : undefined;
+      if (continued) for (const [i, t] of continued.results.entries()) inner.made.set(next!.outputs[i]!, t);
       const computed = values.map((t) => this.value(t, inner));
-      const nested = this.joinsIn(block).map((n) => this.join(n, inner));
-      order.push(...nested.flatMap((j) => j.order));
-      if (nested.length > 0)
-        computed.push(
-          concat(
-            nested.map((j) => j.columns),
-            1,
-          ),
+      const others = this.parts(inner, next);
+      // Rows that stay outside: the chain stopped here, and nothing inside was reached.
+      const chain: readonly Part[] = continued?.parts ?? (answers ? [{ value: passed + 1, width: 1 }] : []);
+      const entered = [...chain, ...others];
+      const width = widthOf(entered);
+      const stayed: Part[] = answers
+        ? [
+            { value: passed, width: 1 },
+            { value: -1, width: width - 1 },
+          ]
+        : [{ value: -1, width }];
+      const [top, ...rest] = computed as [Tensor, ...Tensor[]];
+      if (width === 0) results = this.guard(choice, inner, results, computed);
+      else if (packable(top)) {
+        const whole = continued?.packed && others.length === 0 ? continued.packed : attach(top, entered);
+        const out = this.guard(choice, inner, [attach(results[0]!, stayed), ...results.slice(1)], [whole, ...rest]);
+        const [result, columns] = split(out[0]!, [top.shape[1] as number, width], 1) as [Tensor, Tensor];
+        results = [result, ...out.slice(1)];
+        packed = out[0]!;
+        parts.push({ columns, width });
+      } else {
+        const like = this.value(node.inputs[0]!, inner);
+        const out = this.guard(
+          choice,
+          inner,
+          [...results, standalone(stayed, score)],
+          [...computed, standalone(entered, like)],
         );
-      const base: Tensor[] = [...results];
-      if (nested.length > 0) base.push(filled(score, [computed.at(-1)!.shape[1] as number], -1, 'float32'));
-      const out = this.guard(mask, base, computed, inner.name);
-      results = out.slice(0, results.length);
-      if (nested.length > 0) columns.push(out.at(-1)!);
+        results = out.slice(0, -1);
+        parts.push({ columns: out.at(-1)!, width });
+      }
     }
-    const made: Joined = { results, columns: concat(columns, 1), order };
+    if (answers && parts.length === 0)
+      parts.push({ columns: add(reshape(cast(choice.mask(0), 'float32'), [-1, 1]), passed), width: 1 });
+    const made: Joined = { results, parts, ...(packed && answers ? { packed } : {}) };
     this.joined.set(node, made);
     return made;
   }
 
   /** If any row takes the region: its results, scattered into `base`; else `base` as it is. */
-  private guard(mask: Tensor, base: readonly Tensor[], computed: readonly Tensor[], rows: string): readonly Tensor[] {
-    if (this.form === 'branch') return branch(reshape(mask, [1]), computed, base);
-    const index = rowsWhere(mask, rows);
+  private guard(
+    choice: ReturnType<typeof choose>,
+    { block, mask, name }: Rows,
+    base: readonly Tensor[],
+    computed: readonly Tensor[],
+  ): readonly Tensor[] {
+    const k = (block.owner as Join).attrs.decision.options.findIndex((o) => o.name === block.name);
+    if (this.form === 'branch') return branch(reshape(choice.mask(k), [1]), computed, base);
+    const index = rowsWhere(mask!, name);
     return branch(
-      any(mask),
+      choice.any(k),
       computed.map((t, i) => scatterNd(base[i]!, index, t)),
       base,
     );
   }
 }
-
-const spread = (mask: Tensor, like: Tensor): Tensor =>
-  like.rank === 1 ? mask : reshape(mask, [-1, ...like.shape.slice(1).map(() => 1)]);
-
-const reorder = (columns: Tensor, wanted: readonly number[]): Tensor => {
-  const pieces = wanted.map((p) => slice(columns, [{ axis: 1, start: p, end: p + 1 }]));
-  return concat(pieces, 1);
-};
 
 /** Inside a region only some rows are present, so nothing may mix rows or move them to another axis. */
 function refuseMerging(node: Node): void {
@@ -220,13 +236,21 @@ function refuseMerging(node: Node): void {
     );
 }
 
+/** The same net for a fixed batch of one. */
+function single(net: Net): Net {
+  const one = input(net.input.node.attrs.name, [1, ...net.input.shape.slice(1)]);
+  const [output] = substitute([net.output], new Map([[net.input, one]]));
+  return { ...net, input: one, output: output! };
+}
+
 /**
  * The shipped form: each region runs inside an `If`, on the rows that take it, with its weights inside the branch.
  *
  * @throws DynaError 'graph' where a region merges the batch axis, or nests deeper than ONNX Runtime loads
  */
 export function sparse(net: Net, thresholds: Thresholds = {}, { form = 'rows' }: SparseOptions = {}): Lowered {
-  const lowered = new Lowering(net, thresholds, form).run(net);
+  const base = form === 'branch' ? single(net) : net;
+  const lowered = new Lowering(base, thresholds, form).run(base);
   const [output, trace] = simplify(lowered.trace ? [lowered.output, lowered.trace] : [lowered.output]);
   const depth = nesting(placement([output!]));
   if (depth > MOST_NESTED)

@@ -59,7 +59,7 @@ describe('conv', () => {
         const got = await numbers(y, { x }, weights);
         expect(largestDifference(got, expected.flat(2))).toBeLessThan(1e-5);
       }),
-      { numRuns: 25 },
+      { numRuns: 60 },
     );
   });
 
@@ -72,6 +72,12 @@ describe('conv', () => {
       new Map([['conv1/weight', ndarray('float32', [1, 1, 3], [1, 10, 100])]]),
     );
     expect(got).toEqual([210, 321, 432, 43]);
+  });
+
+  test("an even kernel gets the odd zero of 'same' at the end", async () => {
+    const y = fresh(() => conv(input('x', ['N', 1, 3]), 1, { kernel: 2, bias: false }));
+    const weights = new Map([['conv1/weight', ndarray('float32', [1, 1, 2], [1, 10])]]);
+    expect(await numbers(y, { x: ndarray('float32', [1, 1, 3], [1, 2, 3]) }, weights)).toEqual([21, 32, 3]);
   });
 
   test('a convolution without options has a bias and nothing else', () => {

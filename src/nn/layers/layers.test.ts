@@ -121,6 +121,15 @@ describe('residual', () => {
     expect(await numbers(plain, { x })).not.toEqual(still);
   });
 
+  test('projects and normalises its shortcut where only the stride changes the shape', () => {
+    const y = fresh(() => residual(image(), 3, { stride: 2 }));
+    expect(y.shape).toEqual(['N', 3, 4, 4]);
+    const shortcut = paramsOf([y]).flatMap((p) => (p.name.includes('shortcut') ? [p.name] : []));
+    expect(shortcut).toEqual(
+      ['weight', 'norm/scale', 'norm/bias', 'norm/mean', 'norm/variance'].map((name) => `residual1/shortcut/${name}`),
+    );
+  });
+
   test('a bottleneck is 1x1, 3x3 with the stride, 1x1', () => {
     const y = fresh(() => residual(image(), 16, { bottleneck: true, stride: 2, zeroInit: true }));
     expect(y.shape).toEqual(['N', 16, 4, 4]);

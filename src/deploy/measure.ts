@@ -1,0 +1,169 @@
+import { type NDArray, ndarray, sizeOf } from '../graph/index.ts';
+import { compile, type Runner, type SessionOptions } from '../runtime/index.ts';
+
+/** The files whose times are compared; all take `input` [n, ...] and run through the plain engine. */
+export interface Contenders {
+  /** The shipped file, with its default thresholds. */
+  readonly dynamic: Uint8Array;
+  /** The same file with every threshold at "never". */
+  readonly nobodyExits: Uint8Array;
+  /** The same architecture without decisions, trained on its own. */
+  readonly static: Uint8Array;
+  /** The net cut gate-free at each of its answers, earliest first; the last is the full path. */
+  readonly cuts: readonly Uint8Array[];
+}
+
+export interface Times {
+  /** One image, milliseconds: the median for each path, weighted by the paths' shares. */
+  readonly ms1: number;
+  /** A batch of 64, divided by 64. */
+  readonly ms64: number;
+}
+
+export interface Measured {
+  readonly full: Times;
+  readonly static: Times;
+  readonly dynamic: Times & { readonly ms1p95: number; readonly ms1NobodyExits: number };
+  /** Gate-free time of each answer's path, earliest first. */
+  readonly cuts: readonly Times[];
+  /** What the paths that were taken would cost, each compiled gate-free, over the measured dynamic time. */
+  readonly realisation1: number;
+  readonly realisation64: number;
+  /** Share of the timed images that left at each answer. */
+  readonly shares1: readonly number[];
+  readonly shares64: readonly number[];
+  readonly rounds: { readonly single: number; readonly batch: number };
+}
+
+export interface MeasureOptions {
+  /** Images as the net takes them, [n, ...shape] float32; at least 64. */
+  readonly images: NDArray;
+  /** Which answer each image leaves at, [n]; the full path is the last. */
+  readonly paths: ArrayLike<number>;
+  readonly rounds?: { readonly single?: number; readonly batch?: number };
+  readonly session?: SessionOptions;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** The q-quantile by linear interpolation; NaN of nothing. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (sorted.length - 1) * q;
+  const low = sorted[Math.floor(at)] ?? Number.NaN;
+  return low + (at % 1) * ((sorted[Math.ceil(at)] ?? low) - low);
+}
+
+const BATCH = 64;
+
+function rows(images: NDArray, from: number, count: number): NDArray {
+  const shape = images.dims.slice(1);
+  const size = sizeOf(shape);
+  return ndarray(
+    'float32',
+    [count, ...shape],
+    (images.data as Float32Array).subarray(from * size, (from + count) * size),
+  );
+}
+
+async function timed(runner: Runner, input: NDArray): Promise<number> {
+  const start = performance.now();
+  await runner.run({ input });
+  return performance.now() - start;
+}
+
+/** Runs everybody on the same input in a rotating order, so that drift of the machine falls on all alike. */
+async function interleaved(runners: readonly Runner[], input: NDArray, turn: number): Promise<number[]> {
+  const times = new Array<number>(runners.length);
+  for (let k = 0; k < runners.length; k++) {
+    const at = (k + turn) % runners.length;
+    times[at] = await timed(runners[at]!, input);
+  }
+  return times;
+}
+
+const shareOf = (paths: ArrayLike<number>, answers: number): number[] => {
+  const counts = new Array<number>(answers).fill(0);
+  for (let i = 0; i < paths.length; i++) counts[paths[i]!]!++;
+  return counts.map((c) => c / Math.max(1, paths.length));
+};
+
+const weighted = (shares: readonly number[], values: readonly number[]): number =>
+  shares.reduce((sum, s, i) => (s === 0 ? sum : sum + s * values[i]!), 0);
+
+/**
+ * Times a dynamic file against its static counterparts, interleaved in one process, by medians.
+ *
+ * @example const { dynamic, static: plain } = await measure(files, { images, paths })
+ */
+export async function measure(files: Contenders, options: MeasureOptions): Promise<Measured> {
+  const { images, paths, session = {}, onProgress } = options;
+  const n = images.dims[0]!;
+  const answers = files.cuts.length;
+  const single = Math.min(options.rounds?.single ?? 1000, n);
+  const batch = options.rounds?.batch ?? 60;
+  const all = [files.dynamic, files.nobodyExits, files.static, ...files.cuts];
+  const runners = await Promise.all(all.map((bytes) => compile(bytes, session)));
+  try {
+    const total = single + batch;
+    const ones: number[][] = [];
+    for (let i = -20; i < single; i++) {
+      const times = await interleaved(runners, rows(images, Math.abs(i) % n, 1), Math.abs(i));
+      if (i >= 0) ones.push(times);
+      if (i % 50 === 0) onProgress?.(Math.max(0, i), total);
+    }
+    const many: number[][] = [];
+    const groups = Math.floor(n / BATCH);
+    const batched: number[] = [];
+    for (let i = -3; i < batch; i++) {
+      const at = Math.abs(i) % groups;
+      const times = await interleaved(runners, rows(images, at * BATCH, BATCH), Math.abs(i));
+      if (i >= 0) {
+        many.push(times.map((t) => t / BATCH));
+        for (let k = 0; k < BATCH; k++) batched.push(paths[at * BATCH + k]!);
+      }
+      onProgress?.(single + Math.max(0, i), total);
+    }
+
+    const used = Array.from({ length: single }, (_, i) => paths[i]!);
+    const shares1 = shareOf(used, answers);
+    const shares64 = shareOf(batched, answers);
+    const column = (table: readonly number[][], k: number) => table.map((row) => row[k]!);
+    const both = (k: number): Times => ({ ms1: median(column(ones, k)), ms64: median(column(many, k)) });
+    const cuts = files.cuts.map((_, e) => both(3 + e));
+    const onPath = shares1.map((_, e) => median(column(ones, 0).filter((_, i) => used[i] === e)));
+    const ms1 = weighted(shares1, onPath);
+    // Batches differ in who exits, so their times are averaged; a median over batches would hide the slow ones.
+    const ms64 = trimmedMean(column(many, 0));
+    return {
+      full: cuts.at(-1)!,
+      static: both(2),
+      dynamic: { ms1, ms64, ms1p95: quantile(column(ones, 0), 0.95), ms1NobodyExits: median(column(ones, 1)) },
+      cuts,
+      realisation1:
+        weighted(
+          shares1,
+          cuts.map((c) => c.ms1),
+        ) / ms1,
+      realisation64:
+        weighted(
+          shares64,
+          cuts.map((c) => c.ms64),
+        ) / ms64,
+      shares1,
+      shares64,
+      rounds: { single, batch },
+    };
+  } finally {
+    await Promise.all(runners.map((r) => r.close()));
+  }
+}
+
+/** Mean without the highest and lowest tenth, which other work on the machine makes. */
+export function trimmedMean(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const cut = Math.floor(sorted.length / 10);
+  const kept = sorted.slice(cut, sorted.length - cut);
+  return kept.reduce((a, b) => a + b, 0) / kept.length;
+}

@@ -1,0 +1,76 @@
+import { type Block, type Placement, placement } from '../../graph/index.ts';
+import { isSelect, type Join, optionValues } from '../decision.ts';
+import type { Net } from '../net.ts';
+
+/**
+ * One column of a trace. `option`: the number of the option that the decision took. `exits`: how many of a chain of
+ * exits an input passed before it stopped (one number says it all). -1: not reached.
+ */
+export interface Column {
+  readonly kind: 'option' | 'exits';
+  readonly decisions: readonly string[];
+}
+
+/** The joins that one column stands for, outermost first. */
+export type ColumnJoins = readonly [Join, ...Join[]];
+
+/** Where the joins of a net lie, and in which order their columns stand in a trace. */
+export class JoinMap {
+  readonly placed: Placement;
+  private readonly inBlock = new Map<Block, Join[]>();
+
+  constructor(net: Pick<Net, 'output'>) {
+    this.placed = placement([net.output]);
+    for (const node of this.placed.nodes) {
+      if (!isSelect(node)) continue;
+      const block = this.placed.of.get(node)!;
+      this.inBlock.set(block, [...(this.inBlock.get(block) ?? []), node]);
+    }
+  }
+
+  joinsIn(block: Block): readonly Join[] {
+    return this.inBlock.get(block) ?? [];
+  }
+
+  /** The next exit of the chain that `join` belongs to: the one whose answer is what going on gives. */
+  next(join: Join): Join | undefined {
+    if (!join.attrs.decision.options[1]!.answers) return undefined;
+    const { node } = optionValues(join.inputs, join.attrs, 0)[0]!;
+    const follows = isSelect(node) && node.attrs.decision.options[1]!.answers;
+    return follows && this.placed.of.get(node) === this.placed.child(join, join.attrs.decision.options[0]!.name)
+      ? node
+      : undefined;
+  }
+
+  /** All columns, in the order of a trace. */
+  columns(): ColumnJoins[] {
+    return this.columnsOf(this.placed.root, undefined);
+  }
+
+  private columnsOf(block: Block, continued: Join | undefined): ColumnJoins[] {
+    const others = this.joinsIn(block).filter((j) => j !== continued);
+    return [...(continued ? this.nested(continued) : []), ...others.flatMap((j) => [this.chain(j), ...this.nested(j)])];
+  }
+
+  /** The columns of decisions inside the options of `join`. */
+  private nested(join: Join): ColumnJoins[] {
+    const next = this.next(join);
+    return join.attrs.decision.options.flatMap((o, k) =>
+      this.columnsOf(this.placed.child(join, o.name), k === 0 ? next : undefined),
+    );
+  }
+
+  private chain(join: Join): ColumnJoins {
+    const list: [Join, ...Join[]] = [join];
+    for (let next = this.next(join); next; next = this.next(next)) list.push(next);
+    return list;
+  }
+}
+
+export const columnOf = (joins: ColumnJoins): Column => ({
+  kind: joins[0].attrs.decision.options[1]!.answers ? 'exits' : 'option',
+  decisions: joins.map((j) => j.attrs.decision.name),
+});
+
+/** What the columns of a net's trace mean. */
+export const columnsOf = (net: Pick<Net, 'output'>): Column[] => new JoinMap(net).columns().map(columnOf);
