@@ -26,6 +26,8 @@ export interface Measured {
   readonly dynamic: Times & { readonly ms1p95: number; readonly ms1NobodyExits: number };
   /** Gate-free time of each answer's path, earliest first. */
   readonly cuts: readonly Times[];
+  /** Dynamic time of one image on each path; the gate-free time where nobody took it. */
+  readonly paths: readonly number[];
   /** What the paths that were taken would cost, each compiled gate-free, over the measured dynamic time. */
   readonly realisation1: number;
   readonly realisation64: number;
@@ -141,6 +143,7 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
       static: both(2),
       dynamic: { ms1, ms64, ms1p95: quantile(column(ones, 0), 0.95), ms1NobodyExits: median(column(ones, 1)) },
       cuts,
+      paths: onPath.map((t, e) => (Number.isNaN(t) ? cuts[e]!.ms1 : t)),
       realisation1:
         weighted(
           shares1,

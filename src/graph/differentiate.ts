@@ -2,10 +2,10 @@ import { DynaError } from '../errors.ts';
 import { add, isFloat } from './ops/elementwise.ts';
 import { scalar } from './ops/leaf.ts';
 import { reduceSum } from './ops/reduce.ts';
-import { fullLike, reshapeLike } from './ops/reshape.ts';
+import { fullLike, reshapeLike, zerosLike } from './ops/reshape.ts';
 import { order } from './passes/order.ts';
 import { atScope } from './scope.ts';
-import { sameShape } from './shape.ts';
+import { formatShape, sameShape } from './shape.ts';
 import type { Node, Rule, Tensor } from './tensor.ts';
 
 /** Sums a cotangent over the axes along which its input was broadcast. */
@@ -13,6 +13,8 @@ function unbroadcast(g: Tensor, x: Tensor): Tensor {
   if (sameShape(g.shape, x.shape)) return g;
   const lead = g.rank - x.rank;
   const axes = g.shape.flatMap((d, i) => (i < lead || (x.shape[i - lead] === 1 && d !== 1) ? [i] : []));
+  const rest = lead < 0 || x.shape.some((d, i) => d !== 1 && d !== g.shape[i + lead]);
+  if (rest) throw new DynaError('gradient', `a rule gave the cotangent ${formatShape(g.shape)} for ${x}`);
   return reshapeLike(axes.length > 0 ? reduceSum(g, axes, true) : g, x);
 }
 
@@ -48,10 +50,10 @@ export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
 
   for (const node of nodes.reverse()) {
     const gs = node.outputs.map((t) => cotangents.get(t));
-    const g = gs.find((t) => t !== undefined);
-    if (!g || !node.inputs.some((t) => t && onPath.has(t))) continue;
+    if (gs.every((t) => t === undefined) || !node.inputs.some((t) => t && onPath.has(t))) continue;
     atScope(node.scope, () => {
       const x = node.inputs as readonly Tensor[];
+      const g = gs[0] ?? zerosLike(node.outputs[0]!);
       for (const [i, t] of node.inputs.entries()) {
         if (!t || !onPath.has(t)) continue;
         const rule = ruleFor(node, i);
@@ -61,7 +63,7 @@ export function gradients(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
             'gradient',
             `${node.op.name}${node.scope ? ` in "${node.scope}"` : ''} has no gradient: ${rule.refuse}`,
           );
-        const flow = rule({ g: gs[0] ?? g, gs, x, y: node.outputs, attrs: node.attrs });
+        const flow = rule({ g, gs, x, y: node.outputs, attrs: node.attrs });
         if (flow) receive(t, unbroadcast(flow, t));
       }
     });

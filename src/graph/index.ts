@@ -3,20 +3,27 @@ export { gradients } from './differentiate.ts';
 export * from './onnx/index.ts';
 export * from './ops/control.ts';
 export * from './ops/conv.ts';
+export * from './ops/conv-gradient.ts';
 export * from './ops/elementwise.ts';
 export * from './ops/indexing.ts';
 export * from './ops/leaf.ts';
 export * from './ops/linear.ts';
+export * from './ops/more.ts';
 export * from './ops/norm.ts';
 export * from './ops/pool.ts';
 export * from './ops/reduce.ts';
 export * from './ops/reshape.ts';
+export { type BlockSize, blocked } from './passes/blocked/index.ts';
+export { ReorderInput } from './passes/blocked/operators.ts';
 export { type Block, nesting, type Placement, placement } from './passes/blocks.ts';
+export { expand } from './passes/expand.ts';
 export { order } from './passes/order.ts';
 export { remake, rewrite, substitute, type Visitor } from './passes/rewrite.ts';
 export { simplify } from './passes/simplify.ts';
+export { fromOnnx, type Imported, readableOperators } from './read.ts';
 export { atScope, fresh, layerScope, scope, scoped } from './scope.ts';
 export { BATCH, type Dim, formatShape, isConcrete, itemSize, type Shape, sameShape } from './shape.ts';
+export { type OperatorSummary, type Summary, summary } from './summary.ts';
 export { operators } from './table.ts';
 export {
   type Attrs,

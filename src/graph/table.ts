@@ -4,6 +4,7 @@ import * as elementwise from './ops/elementwise.ts';
 import * as indexing from './ops/indexing.ts';
 import * as leaf from './ops/leaf.ts';
 import * as linear from './ops/linear.ts';
+import * as more from './ops/more.ts';
 import * as norm from './ops/norm.ts';
 import * as pool from './ops/pool.ts';
 import * as reduce from './ops/reduce.ts';
@@ -25,6 +26,7 @@ export const operators: readonly Operator[] = [
   reshape,
   indexing,
   control,
+  more,
 ]
   .flatMap((room) => Object.values(room as Record<string, unknown>))
   .filter(isOperator);

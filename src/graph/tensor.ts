@@ -69,8 +69,11 @@ export type Rule<A extends Attrs = Attrs> =
 /** Everything the library knows about an operator. Passes ask this record, never the name. */
 export interface Operator<A extends Attrs = Attrs> {
   readonly name: string;
-  /** '' is ai.onnx; 'dynaneural' marks pseudo-operators that a lowering must remove before a file is written. */
-  readonly domain: '' | 'com.microsoft' | 'dynaneural';
+  /**
+   * '' is ai.onnx; 'dynaneural' marks pseudo-operators that a lowering must remove before a file is written;
+   * 'com.microsoft.nchwc' the engine's own, which only graphs that never leave this machine may use.
+   */
+  readonly domain: '' | 'com.microsoft' | 'com.microsoft.nchwc' | 'dynaneural';
   /** Fewest and most inputs. */
   readonly arity: readonly [number, number];
   /** Result types; throws a DynaError that names both shapes where they do not fit. */
@@ -85,8 +88,14 @@ export interface Operator<A extends Attrs = Attrs> {
   readonly floats?: readonly string[];
   /** Names the block (a branch) that input `i` is evaluated in; undefined: with the node itself. */
   readonly block?: (node: Node<A>, input: number) => string | undefined;
+  /** The first output that a file may leave out where nothing uses it; absent: every output is always written. */
+  readonly optionalFrom?: number;
   /** Attributes that only our passes need; the file does not carry them. */
   readonly internal?: readonly string[];
+  /** Its outputs by other operators: what a pseudo-operator that no pass lowered is written as. */
+  readonly expand?: (x: readonly Tensor[], attrs: A) => readonly Tensor[];
+  /** Each element of the result depends on the elements at its place only (after broadcasting). */
+  readonly pointwise?: boolean;
   /** A leaf: parameter, input or constant. */
   readonly leaf?: 'input' | 'param' | 'constant';
   /** Mixes rows of axis 0 although the shapes do not show it (statistics over the batch). */

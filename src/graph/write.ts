@@ -5,6 +5,7 @@ import { elementNumber } from './onnx/elements.ts';
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from './onnx/index.ts';
 import type { ParamAttrs } from './ops/leaf.ts';
 import { type Block, placement } from './passes/blocks.ts';
+import { expand } from './passes/expand.ts';
 import type { Node, Tensor } from './tensor.ts';
 
 export interface WriteOptions {
@@ -47,8 +48,9 @@ const valueInfo = (name: string, t: { dtype: DType; shape: readonly (number | st
  * @throws DynaError 'graph' for pseudo-operators that no lowering removed, parameters without values, equal names
  * @example encodeModel(toOnnx({ logits }, { weights }))
  */
-export function toOnnx(outputs: Outputs, options: WriteOptions = {}): OnnxModel {
-  const results = Object.values(outputs);
+export function toOnnx(asked: Outputs, options: WriteOptions = {}): OnnxModel {
+  const results = expand(Object.values(asked));
+  const outputs: Outputs = Object.fromEntries(Object.keys(asked).map((name, i) => [name, results[i]!]));
   const placed = placement(results);
   const names = new Names();
   const nameOf = new Map<Tensor, string>();
@@ -132,7 +134,7 @@ export function toOnnx(outputs: Outputs, options: WriteOptions = {}): OnnxModel 
     const path = node.scope ? `${node.scope}/${node.op.name}` : node.op.name;
     const name = names.fresh(path);
     const outs = node.outputs.map((t, i) => {
-      if (!used.has(t)) return '';
+      if (!used.has(t) && i >= (node.op.optionalFrom ?? Number.POSITIVE_INFINITY)) return '';
       const direct = block === placed.root ? wanted.get(t) : undefined;
       const own = direct ?? (i === 0 && names.reserve(`${name}:0`) ? `${name}:0` : names.fresh(`${name}:${i}`));
       nameOf.set(t, own);

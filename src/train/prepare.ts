@@ -11,7 +11,7 @@ import {
   rewrite,
   type Tensor,
 } from '../graph/index.ts';
-import { Dropout } from '../nn/index.ts';
+import { Dropout, dropoutRate } from '../nn/index.ts';
 
 /** A tensor that the host fills anew for each step: uniform numbers in [0, 1), seeded by (seed, step). */
 export interface NoiseInput {
@@ -54,11 +54,12 @@ export function prepare(outputs: readonly Tensor[]): Prepared {
     }
     if (is(node.op, Dropout)) {
       const [x] = inputs as Tensor[];
-      const { ratio } = node.attrs as { ratio: number };
-      const name = `noise/${node.scope}`;
+      const rate = dropoutRate(node);
+      if (rate === 0) return [x!];
+      const name = `noise/${noise.length + 1}/${node.scope}`;
       noise.push({ name, shape: x!.shape as number[] });
-      const kept = cast(greaterOrEqual(input(name, x!.shape), ratio), x!.dtype);
-      return [mul(x!, mul(kept, 1 / (1 - ratio)))];
+      const kept = cast(greaterOrEqual(input(name, x!.shape), rate), x!.dtype);
+      return [mul(x!, mul(kept, 1 / (1 - rate)))];
     }
     return undefined;
   });

@@ -1,47 +1,38 @@
-import { type Answer, answersOf, type Net, observe } from '../dynamic/index.ts';
-import { DynaError } from '../errors.ts';
+import { type Net, observe } from '../dynamic/index.ts';
 import {
+  abs,
   add,
   BATCH,
+  type BlockSize,
+  blocked,
+  branch,
   concat,
   constant,
+  dot,
   encodeModel,
-  gradients,
+  expand,
   input,
-  mul,
+  less,
   ndarray,
-  order,
-  type ParamAttrs,
   reshape,
   simplify,
   sizeOf,
-  substitute,
+  sqrt,
   type Tensor,
   toOnnx,
 } from '../graph/index.ts';
-import {
-  accuracy,
-  clipByGlobalNorm,
-  crossEntropy,
-  distillation,
-  entropy,
-  type Optimizer,
-  paramsOf,
-} from '../nn/index.ts';
-import { type Layout, layoutOf, unpack } from './layout.ts';
-import { type NoiseInput, prepare } from './prepare.ts';
+import { accuracy, clipByGlobalNorm, entropy, type Optimizer } from '../nn/index.ts';
+import type { Layout } from './layout.ts';
+import { bind, flatParameters, type ObjectiveOptions, objectiveOf } from './objective.ts';
+import type { NoiseInput } from './prepare.ts';
 
 /** What a step minimises and how. */
-export interface StepOptions {
-  readonly batch: number;
+export interface StepOptions extends ObjectiveOptions {
   readonly optimizer: Optimizer;
   /** Largest global norm of the gradient; no clipping when left out. */
   readonly clip?: number;
-  readonly smoothing?: number;
-  /** Weight of each answer's loss, earliest first; all 1 by default. */
-  readonly weights?: readonly number[];
-  /** The last answer teaches the earlier ones: weight and temperature of the distillation loss (Phuong & Lampert 2019). */
-  readonly distill?: { readonly weight: number; readonly temperature: number };
+  /** What `blockSize` of the runtime found: the step then runs on blocks of channels, about twice as fast. */
+  readonly block?: BlockSize | undefined;
 }
 
 /** The engine's side of training: two graphs over one shared state. */
@@ -70,131 +61,72 @@ const decayMask = ({ params, size }: Layout): Tensor => {
   return constant(ndarray('float32', [size], mask));
 };
 
-const leaves = (outputs: readonly Tensor[]): Tensor[] =>
-  order(outputs)
-    .filter((n) => n.op.leaf === 'param')
-    .map((n) => n.outputs[0]!);
-
-const trainable = (p: ParamAttrs): boolean => p.role !== 'statistic';
-
-function lossOf(answers: readonly Answer[], labels: Tensor, o: StepOptions): Tensor {
-  const last = answers.at(-1)!;
-  const terms = answers.map(({ logits }, i) => {
-    let loss = crossEntropy(logits, labels, { smoothing: o.smoothing ?? 0 });
-    if (o.distill && logits !== last.logits)
-      loss = add(
-        loss,
-        mul(distillation(logits, last.logits, { temperature: o.distill.temperature }), o.distill.weight),
-      );
-    return mul(loss, o.weights?.[i] ?? 1);
-  });
-  return terms.reduce((a, b) => add(a, b));
-}
+const LARGEST_FLOAT = 3.4028234663852886e38;
 
 /**
  * Builds the graphs that train a net. The whole step (forward, backward, optimiser, running statistics) is one graph;
- * parameters travel as one flat vector.
+ * parameters travel as one flat vector. A step whose loss or gradient is not finite leaves the state as it was.
  *
  * @throws DynaError 'gradient' where an operator on the path to a parameter has no gradient
  */
 export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
-  const { batch, optimizer } = options;
-  if (options.weights && options.weights.length !== answersOf(net).length)
-    throw new DynaError(
-      'usage',
-      `${answersOf(net).length} answers need as many loss weights, got ${options.weights.length}`,
-    );
-  const params = paramsOf([net.output]);
-  const weights = layoutOf(params.filter(trainable));
-  const statistics = layoutOf(params.filter((p) => !trainable(p)));
-  const traced = answersOf(net);
+  const { optimizer } = options;
+  const parameters = flatParameters(net);
+  const { weights, statistics, flat, flatStatistics } = parameters;
+  const { labels, answers, loss, gradients, nextStatistics, noise } = objectiveOf(net, parameters, options);
 
-  const x = input('x', [batch, ...net.spec.input]);
-  const y = input('y', [batch], 'int64');
-  const bound = (
-    outputs: readonly Tensor[],
-    item: Tensor,
-    flat: Tensor,
-    flatStatistics: Tensor | undefined,
-  ): { outputs: Tensor[]; values: Map<string, Tensor> } => {
-    const values = new Map([...unpack(flat, weights), ...(flatStatistics ? unpack(flatStatistics, statistics) : [])]);
-    const replacements = new Map(leaves(outputs).map((t) => [t, values.get(t.node.attrs.name)!]));
-    replacements.set(net.input, item);
-    return { outputs: substitute(outputs, replacements), values };
-  };
-
-  const flat = input('weights', [weights.size]);
-  const flatStatistics = statistics.size > 0 ? input('statistics', [statistics.size]) : undefined;
-  const start = bound(
-    traced.map((a) => a.logits),
-    x,
-    flat,
-    flatStatistics,
-  );
-  const prepared = prepare(start.outputs);
-  const answers = traced.map(({ name }, i) => ({ name, logits: prepared.outputs[i]! }));
-  const loss = lossOf(answers, y, options);
-
-  const views = weights.params.map((p) => start.values.get(p.name)!);
-  let gradient = concat(
-    gradients(loss, views).map((g) => reshape(g, [-1])),
+  const whole = concat(
+    gradients.map((g) => reshape(g, [-1])),
     0,
   );
-  if (options.clip !== undefined) gradient = clipByGlobalNorm(gradient, options.clip).gradient;
+  const squared = dot(whole, whole);
   const slots = optimizer.slots.map((name) => input(name, [weights.size]));
   const updated = optimizer.update({
     param: flat,
-    gradient,
+    gradient: options.clip === undefined ? whole : clipByGlobalNorm(whole, options.clip).gradient,
     slots,
     lr: input('lr', []),
     step: input('step', []),
     decay: decayMask(weights),
   });
+  const names = ['weights', ...optimizer.slots, ...(flatStatistics ? ['statistics'] : [])];
+  // A comparison with NaN is false. The branch costs no pass over the state, as a Where would.
+  const next = branch(
+    less(add(abs(loss), squared), LARGEST_FLOAT),
+    [updated.param, ...updated.slots, ...(nextStatistics ? [nextStatistics] : [])],
+    [flat, ...slots, ...(flatStatistics ? [flatStatistics] : [])],
+  );
+  const state = names.map((name) => ({ input: name, output: `${name}/next` }));
 
-  const outputs: Record<string, Tensor> = { loss, 'weights/next': updated.param };
-  for (const [i, name] of optimizer.slots.entries()) outputs[`${name}/next`] = updated.slots[i]!;
-  if (flatStatistics) {
-    const now = statistics.params.map((p) => {
-      const old = start.values.get(p.name)!;
-      return reshape(prepared.statistics.get(old) ?? old, [-1]);
-    });
-    outputs['statistics/next'] = concat(now, 0);
-  }
+  const outputs: Record<string, Tensor> = { loss, norm: sqrt(squared) };
+  for (const [i, { output }] of state.entries()) outputs[output] = next[i]!;
   for (const { name, logits } of answers) {
-    outputs[`accuracy/${name}`] = accuracy(logits, y);
+    outputs[`accuracy/${name}`] = accuracy(logits, labels);
     outputs[`entropy/${name}`] = entropy(logits);
   }
-  const state = ['weights', ...optimizer.slots, ...(flatStatistics ? ['statistics'] : [])].map((name) => ({
-    input: name,
-    output: `${name}/next`,
-  }));
 
   const seen = observe(net);
-  const shown = bound(
-    [...seen.scores.map((s) => s.score), ...seen.answers.map((a) => a.logits)],
-    input('x', [BATCH, ...net.spec.input]),
-    flat,
-    flatStatistics,
-  ).outputs;
+  const observed = [...seen.scores.map((s) => s.score), ...seen.answers.map((a) => a.logits)];
+  const shown = bind(net, observed, input('x', [BATCH, ...net.spec.input]), parameters).outputs;
   const evaluated: Record<string, Tensor> = {};
   for (const [i, s] of seen.scores.entries()) evaluated[`score/${s.decision}`] = shown[i]!;
   for (const [i, a] of seen.answers.entries()) evaluated[`answer/${a.name}`] = shown[seen.scores.length + i]!;
 
   return {
-    train: encode(outputs),
+    train: encode(outputs, options.block),
     evaluate: encode(evaluated),
     state,
     weights,
     statistics,
     slots: optimizer.slots,
-    noise: prepared.noise,
+    noise,
     answers: answers.map((a) => a.name),
     decisions: seen.scores.map((s) => s.decision),
   };
 }
 
-function encode(outputs: Record<string, Tensor>): Uint8Array {
-  const names = Object.keys(outputs);
+function encode(outputs: Record<string, Tensor>, block?: BlockSize): Uint8Array {
   const simple = simplify(Object.values(outputs));
-  return encodeModel(toOnnx(Object.fromEntries(names.map((n, i) => [n, simple[i]!]))));
+  const written = simplify(expand(block ? blocked(simple, { block }) : simple));
+  return encodeModel(toOnnx(Object.fromEntries(Object.keys(outputs).map((n, i) => [n, written[i]!]))));
 }

@@ -219,17 +219,19 @@ export async function check(op: Operator, c: Case, seed = 1): Promise<void> {
   }
 }
 
-/** The operator's own `evaluate`, on the same inputs as constants, against the reference. */
-export function checkEvaluate(op: Operator, c: Case, seed = 1): void {
+/** Constant folding of a case, against the reference; false where the case uses operators that do not fold. */
+export function checkEvaluate(c: Case, seed = 1): boolean {
   for (const n of c.N ?? [0]) {
     const values = valuesOf(c, n, seed);
     const y = asList(c.build(values.map((v, i) => constant(asArray(v, c.inputs[i]!.dtype)))));
+    if (order(y).some((node) => !node.op.evaluate)) return false;
     const want = asList(c.reference(values));
     simplify(y).forEach((t, i) => {
       const folded = constantOf(t);
-      expect(folded, `${c.name}: ${op.name} says that it folds`).toBeDefined();
+      expect(folded, `${c.name} says that it folds`).toBeDefined();
       expect(folded!.dtype, `${c.name}: dtype of the folded result`).toBe(y[i]!.dtype);
       close(`${c.name}: folded result ${i}`, folded!, want[i]!, 2e-6);
     });
   }
+  return true;
 }

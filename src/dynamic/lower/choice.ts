@@ -10,9 +10,9 @@ import {
   not,
   reduceMax,
   reduceMin,
-  reshape,
   sub,
   type Tensor,
+  unsqueeze,
 } from '../../graph/index.ts';
 import type { Decision } from '../decision.ts';
 
@@ -57,14 +57,15 @@ export function choose(decision: Decision, score: Tensor, threshold: Tensor): Ch
     const first = lessOrEqual(score, threshold);
     return {
       mask: (k) => (k === 0 ? first : not(first)),
-      any: (k) => (k === 0 ? lessOrEqual(reduceMin(score, [0]), threshold) : anyOf(not(first))),
-      column: () => reshape(cast(not(first), 'float32'), [-1, 1]),
+      // ReduceMin may give NaN where one row's score is NaN. The region then runs, on no rows at worst.
+      any: (k) => (k === 0 ? not(greater(reduceMin(score, [0]), threshold)) : anyOf(not(first))),
+      column: () => unsqueeze(cast(not(first), 'float32'), [1]),
     };
   }
   const best = argMax(sub(score, threshold), 1);
   return {
     mask: (k) => equal(best, k),
     any: (k) => anyOf(equal(best, k)),
-    column: () => reshape(cast(best, 'float32'), [-1, 1]),
+    column: () => unsqueeze(cast(best, 'float32'), [1]),
   };
 }

@@ -1,4 +1,4 @@
-import { add, and, cast, concat, type Node, reshape, rewrite, type Tensor, where } from '../../graph/index.ts';
+import { add, and, cast, concat, type Node, rewrite, type Tensor, unsqueeze, where } from '../../graph/index.ts';
 import { isSelect, optionValues, type SelectAttrs } from '../decision.ts';
 import type { Net } from '../net.ts';
 import { type Choice, choose, type Thresholds, thresholdInput } from './choice.ts';
@@ -12,7 +12,13 @@ export interface Lowered {
 
 /** A mask [rows], shaped to broadcast against `like` [rows, ..]. */
 export const spread = (mask: Tensor, like: Tensor): Tensor =>
-  like.rank === 1 ? mask : reshape(mask, [-1, ...like.shape.slice(1).map(() => 1)]);
+  // A Reshape to -1 would hide the batch's name from ONNX Runtime, whose layout optimiser then fails on no rows.
+  like.rank === 1
+    ? mask
+    : unsqueeze(
+        mask,
+        like.shape.slice(1).map((_, i) => i + 1),
+      );
 
 /**
  * The hard choice with everything computed: the reference in tests, and the form for targets without control flow.
@@ -53,12 +59,12 @@ export function masked(net: Net, thresholds: Thresholds = {}): Lowered {
       const one = cast(going, 'float32');
       count = count ? add(count, one) : one;
     }
-    return reshape(count!, [-1, 1]);
+    return unsqueeze(count!, [1]);
   };
   const columns = map.columns().map((joins) => {
     const column = columnOf(joins).kind === 'exits' ? passed(joins) : choices.get(joins[0])!.column();
     const reached = reach(joins[0]);
-    return reached ? where(reshape(reached, [-1, 1]), column, -1) : column;
+    return reached ? where(unsqueeze(reached, [1]), column, -1) : column;
   });
   return { output: output!, trace: columns.length > 0 ? concat(columns, 1) : undefined };
 }

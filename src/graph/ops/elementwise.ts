@@ -7,7 +7,8 @@ import { constantOf, type Operand, operands, scalar } from './leaf.ts';
 
 type None = Record<never, never>;
 
-const sameDtype = (name: string, x: readonly Tensor[]): DType => {
+/** The one element type of all inputs, or a refusal that names them. */
+export const sameDtype = (name: string, x: readonly Tensor[]): DType => {
   const dtype = x[0]!.dtype;
   for (const t of x)
     if (t && t.dtype !== dtype)
@@ -37,6 +38,7 @@ const unary = <A extends object = None>(
   infer: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
   gradient: [rule],
   macs: noMacs,
+  pointwise: true,
   evaluate: (x, attrs, types) => mapBroadcast((v) => f(v, attrs))(x, attrs, types),
   floats,
 });
@@ -57,10 +59,21 @@ const binary = (
   },
   gradient: rules,
   macs: noMacs,
+  pointwise: true,
   evaluate: mapBroadcast(f),
 });
 
 const flat: [Rule, Rule] = [null, null];
+
+/** A binary operator on bool tensors only. */
+const logical = (name: string, f: (a: number, b: number) => number): Operator<None> => {
+  const op = binary(name, f, flat, 'bool');
+  return { ...op, infer: (x, attrs) => (onlyBool(name, x), op.infer(x, attrs)) };
+};
+
+function onlyBool(name: string, x: readonly Tensor[]): void {
+  for (const t of x) if (t.dtype !== 'bool') throw new DynaError('dtype', `${name} expects bool, got ${t.dtype}`);
+}
 
 // The walk sums cotangents over broadcast axes, so each rule may ignore broadcasting.
 
@@ -73,11 +86,17 @@ export const Div = binary('Div', (a, b) => a / b, [
   ({ g, x }) => div(g, x[1]!),
   ({ g, x, y }) => neg(div(mul(g, y[0]!), x[1]!)),
 ]);
-// d(a^b) = b a^(b-1) da + a^b ln(a) db
+// d(a^b) = b a^(b-1) da + a^b ln(a) db, without 0 * infinity at b = 0 and at a = 0
 export const Pow: Operator<None> = {
   ...binary('Pow', (a, b) => a ** b, [
-    ({ g, x }) => mul(g, mul(x[1]!, pow(x[0]!, sub(x[1]!, 1)))),
-    ({ g, x, y }) => mul(g, mul(y[0]!, log(x[0]!))),
+    ({ g, x: [a, b] }) => {
+      const known = constantNumber(b);
+      if (known === 0) return undefined;
+      if (known !== undefined) return mul(g, mul(pow(a!, known - 1), known));
+      const e = cast(b!, g.dtype);
+      return mul(g, mul(e, pow(a!, where(equal(e, 0), 1, sub(e, 1)))));
+    },
+    ({ g, x: [a], y }) => mul(g, mul(y[0]!, log(where(equal(a!, 0), scalar(1, g.dtype), a!)))),
   ]),
   infer: (x) => [{ dtype: x[0]!.dtype, shape: broadcastAll('Pow', x) }],
 };
@@ -96,9 +115,13 @@ export const GreaterOrEqual = binary('GreaterOrEqual', (a, b) => +(a >= b), flat
 export const Less = binary('Less', (a, b) => +(a < b), flat, 'bool');
 export const LessOrEqual = binary('LessOrEqual', (a, b) => +(a <= b), flat, 'bool');
 export const Equal = binary('Equal', (a, b) => +(a === b), flat, 'bool');
-export const And = binary('And', (a, b) => +(a !== 0 && b !== 0), flat, 'bool');
-export const Or = binary('Or', (a, b) => +(a !== 0 || b !== 0), flat, 'bool');
-export const Not: Operator<None> = unary('Not', (v) => +(v === 0), null);
+export const And = logical('And', (a, b) => +(a !== 0 && b !== 0));
+export const Or = logical('Or', (a, b) => +(a !== 0 || b !== 0));
+const opposite = unary('Not', (v) => +(v === 0), null);
+export const Not: Operator<None> = {
+  ...opposite,
+  infer: (x, attrs) => (onlyBool('Not', x), opposite.infer(x, attrs)),
+};
 
 export const Neg = unary(
   'Neg',
@@ -149,7 +172,7 @@ export const Softplus = unary(
 export const Relu = unary(
   'Relu',
   (v) => Math.max(v, 0),
-  ({ g, y }) => mul(g, cast(cast(y[0]!, 'bool'), g.dtype)),
+  ({ g, y }) => mul(g, isPositive(y[0]!)),
 );
 export const LeakyRelu = unary<{ alpha: number }>(
   'LeakyRelu',
@@ -169,6 +192,12 @@ export const HardSigmoid = unary<{ alpha: number; beta: number }>(
   ({ g, y, attrs }) => mul(g, mul(cast(and(greater(y[0]!, 0), less(y[0]!, 1)), g.dtype), attrs.alpha)),
   ['alpha', 'beta'],
 );
+/**
+ * 1 where x > 0, else 0, as a number. In float32 by a HardSigmoid so steep that only denormal numbers lie on its slope: one
+ * pass over memory, where a comparison and its casts are two or three.
+ */
+const isPositive = (x: Tensor): Tensor =>
+  x.dtype === 'float32' ? apply(HardSigmoid, [x], { alpha: 3e38, beta: 0 }) : cast(greater(x, 0), x.dtype);
 // x * max(0, min(1, x/6 + 1/2)); slope 1 above 3, 0 under -3, x/3 + 1/2 between
 export const HardSwish = unary(
   'HardSwish',

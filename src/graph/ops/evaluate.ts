@@ -1,6 +1,7 @@
 import { allocate, type DType, type NDArray, sizeOf } from '../array.ts';
 import { isConcrete, type Shape, stridesOf } from '../shape.ts';
 import type { TensorType } from '../tensor.ts';
+import { halfBits, halfValue } from './half.ts';
 
 // Plain loops for constant folding. Speed is not their purpose; being obviously right is.
 
@@ -9,13 +10,23 @@ const concrete = (shape: Shape): readonly number[] => {
   return shape;
 };
 
-/** Writes through a number even where the memory is int64. */
+const LARGEST = 2n ** 63n - 1n;
+/** The nearest int64; exporters write its largest value for "to the end", which no double holds. */
+const toInt64 = (v: number): bigint =>
+  Number.isNaN(v) ? 0n : v >= 2 ** 63 ? LARGEST : v <= -(2 ** 63) ? -LARGEST - 1n : BigInt(Math.trunc(v));
+
+/** Memory of `size` elements, each written from a number. */
 export function fill(dtype: DType, size: number, value: (i: number) => number): NDArray['data'] {
   const data = allocate(dtype, size);
-  if (data instanceof BigInt64Array) for (let i = 0; i < size; i++) data[i] = BigInt(Math.trunc(value(i)));
+  if (data instanceof BigInt64Array) for (let i = 0; i < size; i++) data[i] = toInt64(value(i));
+  else if (dtype === 'float16') for (let i = 0; i < size; i++) data[i] = halfBits(value(i));
   else for (let i = 0; i < size; i++) data[i] = value(i);
   return data;
 }
+
+/** Element `i` as a number. */
+const numberAt = (a: NDArray, i: number): number =>
+  a.dtype === 'float16' ? halfValue(Number(a.data[i])) : Number(a.data[i]);
 
 /** The multi-index of flat position `flat`, for row-major `dims`. */
 export function unravel(flat: number, dims: readonly number[]): number[] {
@@ -41,7 +52,14 @@ export const mapBroadcast =
     });
     const data = fill(type!.dtype, sizeOf(dims), (flat) => {
       const at = unravel(flat, dims);
-      return f(...x.map((a, k) => Number(a.data[at.reduce((sum, p, i) => sum + p * strides[k]![i]!, 0)])));
+      return f(
+        ...x.map((a, k) =>
+          numberAt(
+            a,
+            at.reduce((sum, p, i) => sum + p * strides[k]![i]!, 0),
+          ),
+        ),
+      );
     });
     return [{ dtype: type!.dtype, dims, data }];
   };
@@ -52,10 +70,11 @@ export const gatherBy =
   (x: readonly NDArray[], attrs: unknown, [type]: readonly TensorType[]): NDArray[] => {
     const dims = concrete(type!.shape);
     const strides = stridesOf(x[0]!.dims);
-    const data = fill(type!.dtype, sizeOf(dims), (flat) => {
+    const data = allocate(type!.dtype, sizeOf(dims));
+    for (let flat = 0; flat < data.length; flat++) {
       const from = source(unravel(flat, dims), x, attrs as never);
-      return Number(x[0]!.data[from.reduce((sum, p, i) => sum + p * strides[i]!, 0)]);
-    });
+      data[flat] = x[0]!.data[from.reduce((sum, p, i) => sum + p * strides[i]!, 0)]!;
+    }
     return [{ dtype: type!.dtype, dims, data }];
   };
 

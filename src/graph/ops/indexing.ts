@@ -1,10 +1,11 @@
 import { DynaError } from '../../errors.ts';
-import { ndarray } from '../array.ts';
-import { type Dim, formatShape, normalizeAxis } from '../shape.ts';
+import { ndarray, sizeOf } from '../array.ts';
+import { type Dim, formatShape, isConcrete, normalizeAxis } from '../shape.ts';
 import { apply, noMacs, type Operator, refuse, type Tensor } from '../tensor.ts';
+import { add, less, mul, sameDtype, where } from './elementwise.ts';
 import { gatherBy } from './evaluate.ts';
 import { constant, ints, knownInts, scalar } from './leaf.ts';
-import { reshape, transpose, unsqueeze, zerosLike } from './reshape.ts';
+import { expandLike, Reshape, reshape, reshapeLike, squeeze, transpose, unsqueeze, zerosLike } from './reshape.ts';
 
 type None = Record<never, never>;
 
@@ -27,6 +28,7 @@ function ranges(x: { shape: readonly Dim[] }, inputs: readonly (Tensor | undefin
     if (typeof d !== 'number')
       throw new DynaError('shape', `Slice along the named axis "${d}" of ${formatShape(x.shape)} is not supported`);
     const step = steps[i]!;
+    if (step === 0) throw new DynaError('graph', 'Slice with a step of 0');
     const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + d : v, low), high);
     const start = step > 0 ? clamp(s, 0, d) : clamp(s, 0, d - 1);
     const end = step > 0 ? clamp(ends[i]!, 0, d) : ends[i]! < -d ? -1 : clamp(ends[i]!, -1, d - 1);
@@ -71,8 +73,7 @@ export const Slice: Operator<None> = {
   ],
   macs: noMacs,
   evaluate: (x, attrs, types) => {
-    const made = x.slice(1).map((a) => ints(Array.from(a.data as ArrayLike<number | bigint>, Number)));
-    const list = ranges({ shape: x[0]!.dims }, [undefined, ...made]);
+    const list = ranges({ shape: x[0]!.dims }, [undefined, ...x.slice(1).map((a) => a && constant(a))]);
     return gatherBy((at) =>
       at.map((p, axis) => {
         const r = list.find((entry) => entry.axis === axis);
@@ -81,6 +82,8 @@ export const Slice: Operator<None> = {
     )(x, attrs, types);
   },
 };
+
+const invert = (perm: readonly number[]): number[] => perm.map((_, i) => perm.indexOf(i));
 
 export interface SliceRange {
   axis: number;
@@ -114,10 +117,14 @@ export function dilate(x: Tensor, axis: number, by: number): Tensor {
   const pads = new Array<number>(2 * (x.rank + 1)).fill(0);
   pads[axis + 1 + x.rank + 1] = by - 1;
   const spread = pad(unsqueeze(x, [axis + 1]), pads);
-  const joined = reshape(
-    spread,
-    x.shape.map((d, i) => (i === axis ? n * by : typeof d === 'number' ? d : 0)),
-  );
+  const long = x.shape.map((d, i) => (i === axis ? n * by : d));
+  // Before `axis` a 0 copies; behind it the places are shifted, and the one named axis that may stand there is inferred.
+  const joined = isConcrete(long)
+    ? apply(Reshape, [spread, ints(long)], { allowzero: 1 })
+    : reshape(
+        spread,
+        long.map((d, i) => (typeof d === 'number' ? d : i < axis ? 0 : -1)),
+      );
   return slice(joined, [{ axis, start: 0, end: (n - 1) * by + 1 }]);
 }
 
@@ -165,12 +172,18 @@ export const Gather: Operator<{ axis: number }> = {
     const at = normalizeAxis(axis, x!.rank, 'Gather');
     return [{ dtype: x!.dtype, shape: [...x!.shape.slice(0, at), ...i!.shape, ...x!.shape.slice(at + 1)] }];
   },
-  // Rows taken twice receive the sum: scatter with addition.
+  // Rows taken twice receive the sum.
   gradient: [
-    ({ g, x, attrs }) => {
-      if (normalizeAxis(attrs.axis, x[0]!.rank, 'Gather') !== 0)
-        throw new DynaError('gradient', 'Gather is differentiable along axis 0 only; transpose first');
-      return scatterNd(zerosLike(x[0]!), unsqueeze(x[1]!, [x[1]!.rank]), g, 'add');
+    ({ g, x: [x, index], attrs }) => {
+      const at = normalizeAxis(attrs.axis, x!.rank, 'Gather');
+      if (at === 0) return addRows(zerosLike(x!), index!, g);
+      const first = (rank: number, from: number, count: number): number[] => {
+        const axes = Array.from({ length: rank }, (_, i) => i);
+        return [...axes.splice(from, count), ...axes];
+      };
+      const turned = transpose(x!, first(x!.rank, at, 1));
+      const rows = addRows(zerosLike(turned), index!, transpose(g, first(g.rank, at, index!.rank)));
+      return transpose(rows, invert(first(x!.rank, at, 1)));
     },
     null,
   ],
@@ -190,7 +203,15 @@ export const GatherElements: Operator<{ axis: number }> = {
   name: 'GatherElements',
   domain: '',
   arity: [2, 2],
-  infer: ([x, i]) => [{ dtype: x!.dtype, shape: i!.shape }],
+  infer: ([x, i], { axis }) => {
+    const at = normalizeAxis(axis, x!.rank, 'GatherElements');
+    if (i!.rank !== x!.rank || i!.shape.some((d, k) => k !== at && typeof d === 'number' && d > Number(x!.shape[k])))
+      throw new DynaError(
+        'shape',
+        `GatherElements: an index ${formatShape(i!.shape)} does not fit ${formatShape(x!.shape)} along axis ${axis}`,
+      );
+    return [{ dtype: x!.dtype, shape: i!.shape }];
+  },
   gradient: [({ g, x, attrs }) => scatterElements(zerosLike(x[0]!), x[1]!, g, attrs.axis, 'add'), null],
   macs: noMacs,
 };
@@ -199,7 +220,16 @@ export const ScatterElements: Operator<{ axis: number; reduction: 'none' | 'add'
   name: 'ScatterElements',
   domain: '',
   arity: [3, 3],
-  infer: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
+  infer: ([x, i, u], attrs) => {
+    checkScatter('ScatterElements', x!, u!, attrs);
+    if (i!.rank !== x!.rank || i!.shape.some((d, k) => differ(d, u!.shape[k]!)) || u!.rank !== x!.rank)
+      throw new DynaError(
+        'shape',
+        `ScatterElements: an index ${formatShape(i!.shape)} and updates ${formatShape(u!.shape)} do not fit ${formatShape(x!.shape)}`,
+      );
+    normalizeAxis(attrs.axis, x!.rank, 'ScatterElements');
+    return [{ dtype: x!.dtype, shape: x!.shape }];
+  },
   gradient: [
     ({ g, x, attrs }) =>
       attrs.reduction === 'add' ? g : scatterElements(g, x[1]!, zerosLike(x[2]!), attrs.axis, 'none'),
@@ -209,12 +239,38 @@ export const ScatterElements: Operator<{ axis: number; reduction: 'none' | 'add'
   macs: noMacs,
 };
 
-/** Writes rows into a copy of input 0, at the positions that input 1 names. */
+const differ = (a: Dim, b: Dim): boolean => typeof a === 'number' && typeof b === 'number' && a !== b;
+
+function checkScatter(name: string, x: Tensor, updates: Tensor, { reduction }: { reduction?: string }): void {
+  sameDtype(name, [x, updates]);
+  if (reduction !== undefined && reduction !== 'none' && reduction !== 'add')
+    throw new DynaError('graph', `${name} with the reduction "${reduction}" is not supported, only "none" and "add"`);
+}
+
+/**
+ * Writes rows into a copy of input 0, at the positions that input 1 names. With `add`, ONNX Runtime 1.30 loses sums
+ * where a position is named twice and several threads run: `addRows` does not.
+ */
 export const ScatterND: Operator<{ reduction: 'none' | 'add' }> = {
   name: 'ScatterND',
   domain: '',
   arity: [3, 3],
-  infer: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
+  infer: ([x, i, u], attrs) => {
+    checkScatter('ScatterND', x!, u!, attrs);
+    const depth = i!.shape.at(-1);
+    if (typeof depth !== 'number' || depth > x!.rank)
+      throw new DynaError(
+        'shape',
+        `ScatterND: an index ${formatShape(i!.shape)} has no place in ${formatShape(x!.shape)}`,
+      );
+    const expected = [...i!.shape.slice(0, -1), ...x!.shape.slice(depth)];
+    if (u!.rank !== expected.length || u!.shape.some((d, k) => differ(d, expected[k]!)))
+      throw new DynaError(
+        'shape',
+        `ScatterND into ${formatShape(x!.shape)} by an index ${formatShape(i!.shape)} expects updates ${formatShape(expected)}, got ${formatShape(u!.shape)}`,
+      );
+    return [{ dtype: x!.dtype, shape: x!.shape }];
+  },
   gradient: [
     ({ g, x, attrs }) => (attrs.reduction === 'add' ? g : scatterNd(g, x[1]!, zerosLike(x[2]!))),
     null,
@@ -229,10 +285,33 @@ export const GatherND: Operator<None> = {
   arity: [2, 2],
   infer: ([x, i]) => {
     const depth = i!.shape.at(-1);
-    if (typeof depth !== 'number') throw new DynaError('shape', 'GatherND needs an index of known depth');
+    if (typeof depth !== 'number' || depth > x!.rank)
+      throw new DynaError(
+        'shape',
+        `GatherND: an index ${formatShape(i!.shape)} has no place in ${formatShape(x!.shape)}`,
+      );
     return [{ dtype: x!.dtype, shape: [...i!.shape.slice(0, -1), ...x!.shape.slice(depth)] }];
   },
-  gradient: [({ g, x }) => scatterNd(zerosLike(x[0]!), x[1]!, g, 'add'), null],
+  // The leading axes are joined into one, so that a position is one number.
+  gradient: [
+    ({ g, x: [x, index] }) => {
+      const depth = index!.shape.at(-1) as number;
+      const rest = x!.shape.slice(depth);
+      const inner = x!.shape.slice(1, depth);
+      if (!isConcrete(rest) || !isConcrete(inner))
+        throw new DynaError('gradient', `GatherND from ${formatShape(x!.shape)} has no gradient behind a named axis`);
+      const place = (k: number): Tensor => squeeze(slice(index!, [{ axis: -1, start: k, end: k + 1 }]), [-1]);
+      let flat = place(0);
+      // Only the first may stay negative: it counts from the end of the joined axis just as well.
+      for (const [k, size] of (inner as readonly number[]).entries()) {
+        const at = place(k + 1);
+        flat = add(mul(flat, size), where(less(at, 0), add(at, size), at));
+      }
+      const rows = reshape(x!, [-1, ...rest]);
+      return reshapeLike(addRows(zerosLike(rows), flat, g), x!);
+    },
+    null,
+  ],
   macs: noMacs,
 };
 
@@ -278,7 +357,12 @@ export const OneHot: Operator<{ axis: number }> = {
   name: 'OneHot',
   domain: '',
   arity: [3, 3],
-  infer: ([x, d, v]) => [{ dtype: v!.dtype, shape: [...x!.shape, knownInts(d, 'the depth of OneHot')[0]!] }],
+  infer: ([x, d, v], { axis }) => {
+    if (x!.rank === 0) throw new DynaError('shape', 'OneHot of a single label [] is not supported; reshape it to [1]');
+    const shape = [...x!.shape];
+    shape.splice(normalizeAxis(axis, x!.rank + 1, 'OneHot'), 0, knownInts(d, 'the depth of OneHot')[0]!);
+    return [{ dtype: v!.dtype, shape }];
+  },
   gradient: [null, null, refuse('OneHot with learned values')],
   macs: noMacs,
 };
@@ -293,8 +377,29 @@ export const scatterElements = (
   axis: number,
   reduction: 'none' | 'add' = 'none',
 ): Tensor => apply(ScatterElements, [x, index, updates], { axis, reduction });
-export const scatterNd = (x: Tensor, index: Tensor, updates: Tensor, reduction: 'none' | 'add' = 'none'): Tensor =>
-  apply(ScatterND, [x, index, updates], { reduction });
+/** Writes rows at the positions [.., depth] of `index`, each of which must be named once. */
+export const scatterNd = (x: Tensor, index: Tensor, updates: Tensor): Tensor =>
+  apply(ScatterND, [x, index, updates], { reduction: 'none' });
+/** Adds `updates` [..index, ..row] to the rows (axis 0) of x that `index` names, as often as it names them. */
+export function addRows(x: Tensor, index: Tensor, updates: Tensor): Tensor {
+  const row = x.shape.slice(1);
+  if (index.rank !== 1) {
+    const count = isConcrete(index.shape) ? sizeOf(index.shape) : -1;
+    index = reshape(index, [count]);
+    updates = reshape(
+      updates,
+      [count, ...row].map((d) => (typeof d === 'number' ? d : -1)),
+    );
+  }
+  const places =
+    row.length === 0
+      ? index
+      : unsqueeze(
+          index,
+          Array.from(row, (_, i) => i + 1),
+        );
+  return scatterElements(x, expandLike(places, updates), updates, 0, 'add');
+}
 export const compress = (x: Tensor, condition: Tensor, rows: string): Tensor =>
   apply(Compress, [x, condition], { axis: 0, rows });
 /** The numbers of the rows whose condition is true, as an index [rows, 1] for ScatterND. */

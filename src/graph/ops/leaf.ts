@@ -1,8 +1,9 @@
 import { DynaError } from '../../errors.ts';
-import { type DType, type NDArray, ndarray } from '../array.ts';
+import type { DType, NDArray } from '../array.ts';
 import { scoped } from '../scope.ts';
 import { isConcrete, type Shape } from '../shape.ts';
 import { apply, noMacs, type Operator, Tensor } from '../tensor.ts';
+import { fill } from './evaluate.ts';
 
 /** How a parameter starts. Distributions are seeded by the parameter's name, so that inserting a layer moves no other. */
 export type Init =
@@ -70,10 +71,12 @@ export const constant = (value: NDArray): Tensor =>
   apply(Constant, [], { value, dtype: value.dtype, shape: value.dims });
 
 /** A scalar constant of `like`'s dtype. */
-export const scalar = (value: number, dtype: DType = 'float32'): Tensor => constant(ndarray(dtype, [], [value]));
+export const scalar = (value: number, dtype: DType = 'float32'): Tensor =>
+  constant({ dtype, dims: [], data: fill(dtype, 1, () => value) });
 
 /** A 1-D int64 constant: axes, shapes, pads. */
-export const ints = (values: readonly number[]): Tensor => constant(ndarray('int64', [values.length], values));
+export const ints = (values: readonly number[]): Tensor =>
+  constant({ dtype: 'int64', dims: [values.length], data: fill('int64', values.length, (i) => values[i]!) });
 
 /** What operators accept where a number is meant too. */
 export type Operand = Tensor | number;

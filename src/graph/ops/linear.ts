@@ -1,7 +1,7 @@
 import { DynaError } from '../../errors.ts';
-import { broadcastShapes, type Dim, formatShape, itemSize } from '../shape.ts';
+import { broadcastShapes, type Dim, formatShape, itemSize, sameShape } from '../shape.ts';
 import { apply, type Operator, type Tensor } from '../tensor.ts';
-import { mul, neg } from './elementwise.ts';
+import { mul, neg, sameDtype } from './elementwise.ts';
 import { reduceSum } from './reduce.ts';
 import { transpose } from './reshape.ts';
 
@@ -15,6 +15,7 @@ const last2 = (rank: number): number[] => {
 export const matrixTranspose = (x: Tensor): Tensor => transpose(x, last2(x.rank));
 
 const product = (name: string, a: Tensor, b: Tensor, transA: boolean, transB: boolean): Dim[] => {
+  sameDtype(name, [a, b]);
   if (a.rank < 2 || b.rank < 2)
     throw new DynaError(
       'shape',
@@ -94,7 +95,12 @@ export const Gemm: Operator<GemmAttrs> = {
         `Gemm expects matrices, got ${formatShape(a!.shape)} and ${formatShape(b!.shape)}; flatten first`,
       );
     const shape = product('Gemm', a!, b!, !!transA, !!transB);
-    if (c) broadcastShapes(shape, c.shape, 'Gemm bias');
+    if (c) sameDtype('Gemm', [a!, c]);
+    if (c && !sameShape(broadcastShapes(shape, c.shape, 'Gemm bias'), shape))
+      throw new DynaError(
+        'shape',
+        `Gemm: a bias ${formatShape(c.shape)} does not broadcast to the product ${formatShape(shape)}`,
+      );
     return [{ dtype: a!.dtype, shape }];
   },
   gradient: [

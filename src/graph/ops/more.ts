@@ -15,6 +15,7 @@ export const PRelu: Operator<None> = {
   name: 'PRelu',
   domain: '',
   arity: [2, 2],
+  pointwise: true,
   infer: ([x, slope]) => {
     if (x!.dtype !== slope!.dtype)
       throw new DynaError('dtype', `PRelu: the slope is ${slope!.dtype}, the input ${x!.dtype}`);
@@ -31,16 +32,6 @@ export const PRelu: Operator<None> = {
     // dslope = g min(x, 0)
     ({ g, x }) => mul(g, min(x[0]!, 0)),
   ],
-  macs: noMacs,
-};
-
-/** To the nearest whole number, ties to the even one. */
-export const Round: Operator<None> = {
-  name: 'Round',
-  domain: '',
-  arity: [1, 1],
-  infer: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
-  gradient: [null],
   macs: noMacs,
 };
 
@@ -113,4 +104,3 @@ export const Resize: Operator<ResizeAttrs> = {
 };
 
 export const prelu = (x: Tensor, slope: Tensor): Tensor => apply(PRelu, [x, slope], {});
-export const round = (x: Tensor): Tensor => apply(Round, [x], {});

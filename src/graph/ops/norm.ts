@@ -1,9 +1,9 @@
 import { DynaError } from '../../errors.ts';
-import { formatShape, itemSize, normalizeAxis } from '../shape.ts';
+import { formatShape, itemSize, normalizeAxis, sameShape } from '../shape.ts';
 import { apply, applyAll, noMacs, type Operator, type Tensor } from '../tensor.ts';
-import { add, div, exp, mul, neg, pow, sqrt, sub } from './elementwise.ts';
+import { add, div, exp, mul, neg, pow, sameDtype, sqrt, sub } from './elementwise.ts';
 import { countOf, reduceMean, reduceSum } from './reduce.ts';
-import { reshape } from './reshape.ts';
+import { expandLike, reshape } from './reshape.ts';
 
 interface BatchNormAttrs {
   readonly epsilon: number;
@@ -11,6 +11,7 @@ interface BatchNormAttrs {
 }
 
 const checkBatchNorm = (x: readonly Tensor[]): void => {
+  sameDtype('BatchNormalization', x);
   for (const t of x.slice(1))
     if (t.rank !== 1 || t.shape[0] !== x[0]!.shape[1])
       throw new DynaError(
@@ -63,8 +64,12 @@ export const BatchNormTraining: Operator<BatchNormAttrs & { training_mode: 1 }> 
   arity: [5, 5],
   floats: ['epsilon', 'momentum'],
   couplesBatch: true,
-  infer: (x) => {
+  infer: (x, { momentum }) => {
     checkBatchNorm(x);
+    if (momentum !== 0)
+      throw new DynaError('graph', `BatchNormalization in training is supported with momentum 0, got ${momentum}`, {
+        fix: 'blend the running statistics outside of it',
+      });
     const statistic = { dtype: x[0]!.dtype, shape: x[3]!.shape };
     return [{ dtype: x[0]!.dtype, shape: x[0]!.shape }, statistic, statistic];
   },
@@ -92,7 +97,8 @@ export const BatchNormTraining: Operator<BatchNormAttrs & { training_mode: 1 }> 
       if (gs[2]) slope = plus(slope, div(mul(gs[2], 2), count));
       let dx = slope && mul(centred, overChannels(slope, x[0]!));
       if (offset) dx = plus(dx, overChannels(offset, x[0]!));
-      return scaledG ? plus(scaledG, dx!) : dx;
+      // A mean alone reaches every place alike.
+      return scaledG ? plus(scaledG, dx!) : dx && expandLike(dx, x[0]!);
     },
     ({ gs, x, y, attrs }) => {
       if (!gs[0]) return undefined;
@@ -104,6 +110,17 @@ export const BatchNormTraining: Operator<BatchNormAttrs & { training_mode: 1 }> 
     null,
   ],
   macs: noMacs,
+  // ONNX Runtime's operator writes its statistics over inputs 3 and 4 even where others read them afterwards. Written out
+  // it is as fast, and the backward walk shares x - mean.
+  expand: ([x, scale, bias], { epsilon }) => {
+    const axes = allButChannels(x!);
+    const count = countOf(x!, axes);
+    const mean = div(reduceSum(x!, axes), count);
+    const centred = sub(x!, overChannels(mean, x!));
+    const variance = div(reduceSum(mul(centred, centred), axes), count);
+    const slope = mul(scale!, inverseStd(variance, epsilon));
+    return [add(mul(centred, overChannels(slope, x!)), overChannels(bias!, x!)), mean, variance];
+  },
 };
 
 const plus = (a: Tensor | undefined, b: Tensor): Tensor => (a ? add(a, b) : b);
@@ -114,22 +131,38 @@ export const LayerNormalization: Operator<{ axis: number; epsilon: number }> = {
   domain: '',
   arity: [2, 3],
   floats: ['epsilon'],
-  infer: ([x], { axis }) => {
+  optionalFrom: 1,
+  infer: ([x, scale, bias], { axis }) => {
+    sameDtype('LayerNormalization', bias ? [x!, scale!, bias] : [x!, scale!]);
     const at = normalizeAxis(axis, x!.rank, 'LayerNormalization');
+    for (const t of bias ? [scale!, bias] : [scale!])
+      if (!sameShape(t.shape, x!.shape.slice(at)))
+        throw new DynaError(
+          'shape',
+          `LayerNormalization of ${formatShape(x!.shape)} from axis ${axis} expects ${formatShape(x!.shape.slice(at))}, got ${formatShape(t.shape)}`,
+        );
     const statistic = { dtype: x!.dtype, shape: x!.shape.map((d, i) => (i < at ? d : 1)) };
     return [{ dtype: x!.dtype, shape: x!.shape }, statistic, statistic];
   },
-  // dx = r (d - mean(d) - xhat mean(d xhat)), d = g scale, r = 1 / std (output 2)
+  // With r = 1 / std (output 2), xhat = (x - mean) r, d = g scale and M normalised values:
+  // dx = r (d - mean(d) - xhat mean(d xhat)) + dmean / M - r^2 xhat dr / M
   gradient: [
-    ({ g, x, y, attrs }) => {
+    ({ gs, x, y, attrs }) => {
       const axes = x[0]!.shape.map((_, i) => i).slice(normalizeAxis(attrs.axis, x[0]!.rank, 'LayerNormalization'));
-      const d = mul(g, x[1]!);
       const hat = mul(sub(x[0]!, y[1]!), y[2]!);
-      const spread = sub(sub(d, reduceMean(d, axes, true)), mul(hat, reduceMean(mul(d, hat), axes, true)));
-      return mul(spread, y[2]!);
+      const count = countOf(x[0]!, axes);
+      let dx: Tensor | undefined;
+      if (gs[0]) {
+        const d = mul(gs[0], x[1]!);
+        const spread = sub(sub(d, reduceMean(d, axes, true)), mul(hat, reduceMean(mul(d, hat), axes, true)));
+        dx = mul(spread, y[2]!);
+      }
+      if (gs[1]) dx = plus(dx, expandLike(div(gs[1], count), x[0]!));
+      if (gs[2]) dx = plus(dx, neg(mul(hat, div(mul(gs[2], mul(y[2]!, y[2]!)), count))));
+      return dx;
     },
-    ({ g, x, y }) => mul(g, mul(sub(x[0]!, y[1]!), y[2]!)),
-    ({ g }) => g,
+    ({ gs, x, y }) => gs[0] && mul(gs[0], mul(sub(x[0]!, y[1]!), y[2]!)),
+    ({ gs }) => gs[0],
   ],
   macs: noMacs,
 };

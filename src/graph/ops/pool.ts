@@ -1,9 +1,10 @@
 import { DynaError } from '../../errors.ts';
-import { ndarray, sizeOf } from '../array.ts';
+import { sizeOf } from '../array.ts';
 import { formatShape, isConcrete } from '../shape.ts';
 import { apply, applyAll, noMacs, type Operator, type Tensor } from '../tensor.ts';
 import { type ConvOptions, ConvTranspose, convAttrs, convolve, windowShape } from './conv.ts';
 import { div } from './elementwise.ts';
+import { fill } from './evaluate.ts';
 import { scatterElements } from './indexing.ts';
 import { constant } from './leaf.ts';
 import { countOf } from './reduce.ts';
@@ -27,6 +28,7 @@ const pooled = (x: Tensor, a: PoolAttrs, what: string) => {
 export const MaxPool: Operator<PoolAttrs> = {
   name: 'MaxPool',
   domain: '',
+  optionalFrom: 1,
   arity: [1, 1],
   infer: ([x], attrs) => {
     const shape = pooled(x!, attrs, 'MaxPool');
@@ -50,14 +52,20 @@ export const AveragePool: Operator<PoolAttrs & { count_include_pad: 0 | 1 }> = {
   name: 'AveragePool',
   domain: '',
   arity: [1, 1],
-  infer: ([x], attrs) => [{ dtype: x!.dtype, shape: pooled(x!, attrs, 'AveragePool') }],
+  // The attribute came with opset 19; without it a window is dense.
+  internal: ['dilations'],
+  infer: ([x], attrs) => {
+    if (attrs.dilations.some((d) => d !== 1))
+      throw new DynaError('graph', `AveragePool with dilations [${attrs.dilations.join(', ')}] is not supported`);
+    return [{ dtype: x!.dtype, shape: pooled(x!, attrs, 'AveragePool') }];
+  },
   // Each cotangent, divided by the size of its window, spreads over the window: a transposed convolution with ones.
   gradient: [
     ({ g, x, attrs: { ceil_mode, count_include_pad, ...a } }) => {
       if (ceil_mode) throw new DynaError('gradient', 'AveragePool with ceil_mode has no gradient here');
       const channels = x[0]!.shape[1] as number;
       const ones = (shape: readonly number[]) =>
-        constant(ndarray('float32', shape, new Float32Array(sizeOf(shape)).fill(1)));
+        constant({ dtype: g.dtype, dims: shape, data: fill(g.dtype, sizeOf(shape), () => 1) });
       const kernel = ones([channels, 1, ...a.kernel_shape]);
       const size = sizeOf(a.kernel_shape);
       const spatial = x[0]!.shape.slice(2) as number[];

@@ -32,7 +32,7 @@ const reduction = (name: string, axesInput: boolean, rule: Rule<ReduceAttrs>): O
 function restored(g: Tensor, x: readonly Tensor[], attrs: ReduceAttrs): Tensor {
   if (attrs.keepdims) return g;
   const axes = axesOf(x[0]!, attrs, x[1]);
-  return unsqueeze(g, axes);
+  return axes.length === 0 ? g : unsqueeze(g, axes);
 }
 
 // d sum = g on every summed place
@@ -85,16 +85,20 @@ export function countOf(x: Tensor, axes: readonly number[]): Tensor {
   return count;
 }
 
+// Axes are counted from the front: on zero rows ONNX Runtime 1.30 gets the shape wrong where they are negative.
+const fromFront = (x: Tensor, axes: readonly number[]): number[] =>
+  axes.map((a) => normalizeAxis(a, x.rank, 'reduction'));
+
 export const reduceSum = (x: Tensor, axes: readonly number[], keepdims = false): Tensor =>
-  axes.length === 0 ? x : apply(ReduceSum, [x, ints(axes)], { keepdims: keepdims ? 1 : 0 });
+  axes.length === 0 ? x : apply(ReduceSum, [x, ints(fromFront(x, axes))], { keepdims: keepdims ? 1 : 0 });
 export const reduceMean = (x: Tensor, axes: readonly number[], keepdims = false): Tensor =>
-  apply(ReduceMean, [x], { axes, keepdims: keepdims ? 1 : 0 });
+  apply(ReduceMean, [x], { axes: fromFront(x, axes), keepdims: keepdims ? 1 : 0 });
 export const reduceMax = (x: Tensor, axes: readonly number[], keepdims = false): Tensor =>
-  apply(ReduceMax, [x], { axes, keepdims: keepdims ? 1 : 0 });
+  apply(ReduceMax, [x], { axes: fromFront(x, axes), keepdims: keepdims ? 1 : 0 });
 export const reduceMin = (x: Tensor, axes: readonly number[], keepdims = false): Tensor =>
-  apply(ReduceMin, [x], { axes, keepdims: keepdims ? 1 : 0 });
+  apply(ReduceMin, [x], { axes: fromFront(x, axes), keepdims: keepdims ? 1 : 0 });
 export const argMax = (x: Tensor, axis: number, keepdims = false): Tensor =>
-  apply(ArgMax, [x], { axis, keepdims: keepdims ? 1 : 0 });
+  apply(ArgMax, [x], { axis: normalizeAxis(axis, x.rank, 'ArgMax'), keepdims: keepdims ? 1 : 0 });
 /** Sum of everything, a scalar. */
 export const sumAll = (x: Tensor): Tensor =>
   reduceSum(

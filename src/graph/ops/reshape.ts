@@ -1,9 +1,9 @@
 import { DynaError } from '../../errors.ts';
-import { ndarray } from '../array.ts';
+import { allocate, type NDArray, sizeOf } from '../array.ts';
 import { type Dim, formatShape, isConcrete, normalizeAxis, type Shape, sameShape } from '../shape.ts';
 import { apply, applyAll, noMacs, type Operator, type Tensor } from '../tensor.ts';
-import { gatherBy, sameData } from './evaluate.ts';
-import { ints, knownInts } from './leaf.ts';
+import { fill, gatherBy, sameData } from './evaluate.ts';
+import { constantOf, ints, knownInts } from './leaf.ts';
 
 type None = Record<never, never>;
 
@@ -25,14 +25,27 @@ function reshaped(shape: Shape, target: readonly number[]): Dim[] {
       throw new DynaError('shape', `Reshape: 0 copies axis ${i}, but the input is ${formatShape(shape)}`);
     return shape[i]!;
   });
-  const names = (s: Shape) => s.filter((d) => typeof d === 'string');
   const product = (s: Shape) => s.reduce<number>((p, d) => (typeof d === 'number' && d !== -1 ? p * d : p), 1);
   const free = out.indexOf(-1);
-  const lost = names(shape).filter((d) => !names(out).includes(d));
+  if (out.lastIndexOf(-1) !== free)
+    throw new DynaError('shape', `Reshape: only one -1 can be inferred, got [${target.join(', ')}]`);
+  const kept = out.filter((d) => typeof d === 'string');
+  // A name that stands twice must be kept twice.
+  const lost = shape.filter((d): d is string => {
+    if (typeof d !== 'string') return false;
+    const place = kept.indexOf(d);
+    if (place >= 0) kept.splice(place, 1);
+    return place < 0;
+  });
   if (free >= 0) {
     const rest = product(out);
     const size = product(shape);
-    const ratio = rest === 0 ? 0 : size / rest;
+    if (rest === 0)
+      throw new DynaError(
+        'shape',
+        `Reshape: -1 cannot be inferred beside 0 in [${target.join(', ')}], from ${formatShape(shape)}`,
+      );
+    const ratio = size / rest;
     if (lost.length === 1 && ratio === 1) out[free] = lost[0]!;
     else if (lost.length === 0 && Number.isInteger(ratio)) out[free] = ratio;
     else if (lost.length > 0) out[free] = `${ratio}*${lost.join('*')}`;
@@ -42,15 +55,33 @@ function reshaped(shape: Shape, target: readonly number[]): Dim[] {
   return out;
 }
 
-/** Input 1 is the target shape: 0 copies an axis, one -1 is inferred. `to` tells it where it is computed at run time. */
-export const Reshape: Operator<{ to?: Shape }> = {
+/**
+ * The shape that a tensor of sizes stands for: constants, or what another tensor's Shape gives. Those stay right when a
+ * pass puts the graph on other sizes; `to` is what its maker knew where it is computed otherwise.
+ */
+function shapeIn(s: Tensor | undefined, to: Shape | undefined, what: string): Shape {
+  const { start, end } = s?.node.attrs ?? {};
+  if (s && s.node.op === (ShapeOf as unknown) && start === undefined && end === undefined)
+    return s.node.inputs[0]!.shape;
+  return constantOf(s) || !to ? knownInts(s, what) : to;
+}
+
+/** Input 1 is the target shape: 0 copies an axis (or means no elements, with `allowzero`), one -1 is inferred. */
+export const Reshape: Operator<{ to?: Shape; allowzero?: 0 | 1 }> = {
   internal: ['to'],
   name: 'Reshape',
   domain: '',
   arity: [2, 2],
-  infer: ([x, s], { to }) => [
-    { dtype: x!.dtype, shape: to ?? reshaped(x!.shape, knownInts(s, 'the target shape of Reshape')) },
-  ],
+  infer: ([x, s], { to, allowzero }) => {
+    const target = shapeIn(s, to, 'the target shape of Reshape');
+    const literal = !constantOf(s) || (allowzero && target.includes(0));
+    if (literal && isConcrete(x!.shape) && isConcrete(target) && sizeOf(x!.shape) !== sizeOf(target))
+      throw new DynaError(
+        'shape',
+        `Reshape: ${formatShape(x!.shape)} has not as many elements as ${formatShape(target)}`,
+      );
+    return [{ dtype: x!.dtype, shape: literal ? target : reshaped(x!.shape, target as readonly number[]) }];
+  },
   gradient: [({ g, x }) => reshapeLike(g, x[0]!), null],
   macs: noMacs,
   evaluate: sameData,
@@ -67,7 +98,7 @@ export const Flatten: Operator<{ axis: number }> = {
       const size = dims.reduce<number>((p, d) => (typeof d === 'number' ? p * d : p), 1);
       return names.length === 0 ? size : names.length === 1 && size === 1 ? names[0]! : `${size}*${names.join('*')}`;
     };
-    const at = axis < 0 ? axis + x!.rank : axis;
+    const at = axis === x!.rank ? axis : normalizeAxis(axis, x!.rank, 'Flatten');
     return [{ dtype: x!.dtype, shape: [join(x!.shape.slice(0, at)), join(x!.shape.slice(at))] }];
   },
   gradient: [({ g, x }) => reshapeLike(g, x[0]!)],
@@ -104,6 +135,10 @@ export const Squeeze: Operator<None> = {
   domain: '',
   arity: [1, 2],
   infer: ([x, a]) => {
+    if (!a && !isConcrete(x!.shape))
+      throw new DynaError('shape', `Squeeze of ${formatShape(x!.shape)}: whether a named axis is 1 is not known`, {
+        fix: 'name the axes to remove',
+      });
     const axes = a
       ? knownInts(a, 'the axes of Squeeze').map((i) => normalizeAxis(i, x!.rank, 'Squeeze'))
       : x!.shape.flatMap((d, i) => (d === 1 ? [i] : []));
@@ -140,7 +175,7 @@ export const Expand: Operator<{ to?: Shape }> = {
   domain: '',
   arity: [2, 2],
   infer: ([x, s], { to }) => {
-    const target = to ?? knownInts(s, 'the target shape of Expand');
+    const target = shapeIn(s, to, 'the target shape of Expand');
     const rank = Math.max(target.length, x!.rank);
     const shape = Array.from({ length: rank }, (_, i) => {
       const own = x!.shape[i - rank + x!.rank] ?? 1;
@@ -174,7 +209,7 @@ export function reshapeLike(x: Tensor, like: Tensor): Tensor {
   // 0 copies a named axis that stands at the same place; it is the only form that also works on zero rows.
   const target = like.shape.map((d, i) => (typeof d === 'number' ? d : d === x.shape[i] ? 0 : undefined));
   if (target.every((d) => d !== undefined) && !like.shape.includes(0)) return reshape(x, target as number[]);
-  return apply(Reshape, [x, shapeOf(like)], { to: like.shape });
+  return apply(Reshape, [x, shapeOf(like)], { to: like.shape, allowzero: 1 });
 }
 
 /** Splits along an axis into pieces of the given sizes (input 1). */
@@ -237,13 +272,15 @@ export const Concat: Operator<{ axis: number }> = {
     const at = axis < 0 ? axis + x[0]!.dims.length : axis;
     const inner = x[0]!.dims.slice(at + 1).reduce((a, b) => a * b, 1);
     const outer = x[0]!.dims.slice(0, at).reduce((a, b) => a * b, 1);
-    const values: number[] = [];
+    const dims = type!.shape as readonly number[];
+    const data = allocate(type!.dtype, sizeOf(dims));
+    let next = 0;
     for (let o = 0; o < outer; o++)
       for (const a of x) {
         const run = a.dims[at]! * inner;
-        for (let i = 0; i < run; i++) values.push(Number(a.data[o * run + i]));
+        for (let i = 0; i < run; i++) data[next++] = a.data[o * run + i]!;
       }
-    return [ndarray(type!.dtype, type!.shape as number[], values)];
+    return [{ dtype: type!.dtype, dims, data }];
   },
 };
 
@@ -253,17 +290,20 @@ export const concat = (x: readonly Tensor[], axis: number): Tensor =>
   x.length === 1 ? x[0]! : apply(Concat, x, { axis });
 
 /** Fills a shape given at run time with one value. */
-export const ConstantOfShape: Operator<{ value: ReturnType<typeof ndarray>; to?: Shape }> = {
+export const ConstantOfShape: Operator<{ value: NDArray; to?: Shape }> = {
   name: 'ConstantOfShape',
   internal: ['to'],
   domain: '',
   arity: [1, 1],
-  infer: ([s], { value, to }) => [{ dtype: value.dtype, shape: to ?? knownInts(s, 'the shape of ConstantOfShape') }],
+  infer: ([s], { value, to }) => [{ dtype: value.dtype, shape: shapeIn(s, to, 'the shape of ConstantOfShape') }],
   gradient: [null],
   macs: noMacs,
 };
 
 /** A tensor shaped like `like` and filled with `value`. */
 export const fullLike = (like: Tensor, value: number, dtype = like.dtype): Tensor =>
-  apply(ConstantOfShape, [shapeOf(like)], { value: ndarray(dtype, [1], [value]), to: like.shape });
+  apply(ConstantOfShape, [shapeOf(like)], {
+    value: { dtype, dims: [1], data: fill(dtype, 1, () => value) },
+    to: like.shape,
+  });
 export const zerosLike = (like: Tensor): Tensor => fullLike(like, 0);

@@ -59,4 +59,5 @@ export function placement(outputs: readonly Tensor[]): Placement {
 }
 
 /** How many blocks lie inside each other at the deepest place. */
-export const nesting = ({ of }: Placement): number => Math.max(0, ...[...of.values()].map((b) => b.depth));
+export const nesting = ({ of }: Placement): number =>
+  [...of.values()].reduce((deepest, b) => Math.max(deepest, b.depth), 0);

@@ -26,8 +26,8 @@ export const foldConstants: Visitor = (node, inputs) => {
 const attributeKey = (attrs: Attrs): string =>
   JSON.stringify(attrs, (_, v) =>
     ArrayBuffer.isView(v)
-      ? Array.from(v as unknown as ArrayLike<number | bigint>, String)
-      : typeof v === 'bigint'
+      ? Array.from(v as unknown as ArrayLike<number | bigint>, (e) => (Object.is(e, -0) ? '-0' : String(e)))
+      : typeof v === 'bigint' || (typeof v === 'number' && !Number.isFinite(v))
         ? String(v)
         : v,
   );

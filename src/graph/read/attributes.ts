@@ -1,11 +1,9 @@
-import { attributeOf, type OnnxAttribute, type OnnxGraph, type OnnxNode } from '../onnx/index.ts';
+import { attributeOf, type OnnxAttribute, type OnnxGraph, type OnnxNode, type OnnxTensor } from '../onnx/index.ts';
 
 type Kind = OnnxAttribute['kind'];
-type ValueOf<K extends Kind> = Extract<OnnxAttribute, { kind: K }>['value'];
 
 /** What stands for "to the end" in slices: exact as a number, and beyond any size. */
-const clamp = (v: bigint): number =>
-  Number(v > 0n ? (v > largest ? largest : v) : v < -largest ? -largest : v);
+const clamp = (v: bigint): number => Number(v > 0n ? (v > largest ? largest : v) : v < -largest ? -largest : v);
 const largest = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** A node's attributes, with a record of which were asked for: what nobody understood must not be dropped silently. */
@@ -17,9 +15,9 @@ export class Attributes {
     this.node = node;
   }
 
-  private get<K extends Kind>(name: string, kind: K): ValueOf<K> | undefined {
+  private get<K extends Kind>(name: string, kind: K) {
     this.asked.add(name);
-    return attributeOf(this.node, name, kind);
+    return attributeOf<K>(this.node, name, kind);
   }
 
   private kindOf(name: string): Kind | undefined {
@@ -55,7 +53,7 @@ export class Attributes {
     return this.get(name, 'floats');
   }
 
-  tensor(name: string): ValueOf<'tensor'> | undefined {
+  tensor(name: string): OnnxTensor | undefined {
     return this.get(name, 'tensor');
   }
 

@@ -1,14 +1,14 @@
 import { DynaError } from '../../errors.ts';
 import type { NDArray } from '../array.ts';
+import type { Size } from '../dims.ts';
 import { isDType } from '../onnx/elements.ts';
 import type { OnnxGraph, OnnxNode, OnnxValue } from '../onnx/index.ts';
-import { constant, constantOf } from '../ops/leaf.ts';
+import { constantOf } from '../ops/leaf.ts';
 import { formatShape, isConcrete, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { Attributes } from './attributes.ts';
 import type { Env } from './env.ts';
 import { describe } from './order.ts';
-import type { Size } from './sizes.ts';
 
 /** Turns one node of a file into tensors, one for each output that it can give. */
 export type Converter = (call: Call) => readonly Tensor[];
@@ -99,8 +99,9 @@ export class Call {
 
   /** Input `i` as a constant where its numbers are known, never as a parameter. */
   limit(i: number): Tensor | undefined {
-    const value = this.value(i);
-    return value ? constant({ dtype: value.dtype, dims: value.dims, data: value.data }) : this.optional(i);
+    this.asked.add(i);
+    const stored = this.given(i) ? this.env.constant(this.node.inputs[i]!) : undefined;
+    return stored ?? this.optional(i);
   }
 
   /** What is known about the integers in input `i`: numbers, names, or nothing. */

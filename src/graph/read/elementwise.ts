@@ -1,8 +1,8 @@
-import { isDType, elementName } from '../onnx/elements.ts';
+import { elementName, isDType } from '../onnx/elements.ts';
 import * as e from '../ops/elementwise.ts';
 import { constant, constantOf, scalar } from '../ops/leaf.ts';
 import { FusedMatMul, Gemm, MatMul } from '../ops/linear.ts';
-import { PRelu, Round } from '../ops/more.ts';
+import { PRelu } from '../ops/more.ts';
 import { squeeze, unsqueeze } from '../ops/reshape.ts';
 import { apply, applyAll, type Operator, type Tensor } from '../tensor.ts';
 import type { Call, Converter, Converters } from './call.ts';
@@ -16,7 +16,7 @@ const plain =
 const plainOperators = [
   [e.Add, e.Sub, e.Mul, e.Div, e.Greater, e.GreaterOrEqual, e.Less, e.LessOrEqual, e.Equal, e.And, e.Or, e.Not],
   [e.Neg, e.Abs, e.Sign, e.Floor, e.Ceil, e.Exp, e.Log, e.Sqrt, e.Reciprocal, e.Sin, e.Cos, e.Erf, e.Tanh],
-  [e.Sigmoid, e.Softplus, e.Relu, e.HardSwish, e.Where, PRelu, Round],
+  [e.Sigmoid, e.Softplus, e.Relu, e.HardSwish, e.Where, PRelu, e.Round],
 ].flat();
 
 /** An operator of any number of inputs, as a chain of one with two. */
@@ -74,7 +74,9 @@ function power(c: Call): readonly Tensor[] {
   const [x, y] = [c.input(0), c.limit(1)!];
   const value = constantOf(y);
   if (!value || value.dtype === x.dtype || value.data.length !== 1) return [e.pow(x, y)];
-  return [e.pow(x, value.dims.length === 0 ? scalar(Number(value.data[0]), x.dtype) : e.cast(constant(value), x.dtype))];
+  return [
+    e.pow(x, value.dims.length === 0 ? scalar(Number(value.data[0]), x.dtype) : e.cast(constant(value), x.dtype)),
+  ];
 }
 
 function cast(c: Call): readonly Tensor[] {
@@ -113,9 +115,7 @@ export const elementwise: Converters = {
     apply(e.HardSigmoid, [c.input(0)], { alpha: alpha(c, 0.2), beta: c.attributes.float('beta', 0.5) }),
   ],
   // gamma (x, or alpha (exp(x) - 1) below 0), Klambauer et al. 2017
-  Selu: (c) => [
-    e.mul(elu(c.input(0), alpha(c, 1.6732632423543772)), c.attributes.float('gamma', 1.0507009873554805)),
-  ],
+  Selu: (c) => [e.mul(elu(c.input(0), alpha(c, 1.6732632423543772)), c.attributes.float('gamma', 1.0507009873554805))],
   // x, or alpha (exp(x / alpha) - 1) below 0
   Celu: (c) => [e.mul(elu(e.div(c.input(0), alpha(c, 1)), 1), alpha(c, 1))],
   ThresholdedRelu: (c) => {

@@ -1,7 +1,7 @@
 import { DynaError } from '../../errors.ts';
 import type { NDArray } from '../array.ts';
 import { Names } from '../names.ts';
-import { forEachNode, type OnnxModel, type OnnxTensor, type OnnxValue } from '../onnx/index.ts';
+import { forEachNode, type OnnxGraph, type OnnxModel, type OnnxTensor, type OnnxValue } from '../onnx/index.ts';
 import { quote } from '../onnx/scalars.ts';
 import { isFloat } from '../ops/elementwise.ts';
 import { constant, Param, type ParamAttrs } from '../ops/leaf.ts';
@@ -28,9 +28,11 @@ export class Session {
     this.model = model;
     this.opset = opset;
     const declared = new Map<string, OnnxValue>();
+    const seen = new Set<OnnxGraph>();
     for (const v of model.graph.inputs) for (const d of v.shape ?? []) if (typeof d === 'string') this.dims.reserve(d);
     forEachNode(model.graph, (node, graph) => {
-      for (const v of graph.values) declared.set(v.name, v);
+      if (!seen.has(graph)) for (const v of graph.values) declared.set(v.name, v);
+      seen.add(graph);
       if (node.domain !== '') return;
       if (node.op === 'BatchNormalization') for (const name of node.inputs.slice(3)) this.statistics.add(name);
       if (node.op === 'Compress') {
@@ -59,37 +61,44 @@ export class Session {
   }
 
   get notes(): string[] {
-    return [...this.texts, ...[...this.counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} times)`))];
+    return [
+      ...this.texts,
+      ...[...this.counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} times)`)),
+    ];
   }
 
   /**
-   * Stored tensors as leaves: floats are parameters; scalars among them, and what our own writer names "constant",
-   * are constants, because nobody means to train the 0.5 of a formula.
+   * Stored tensors as leaves: floats are parameters. Scalars of foreign files are constants, because nobody means to
+   * train the 0.5 of a formula; our own writer names its constants so, and its other scalars are measured (temperatures).
    */
   leaf(stored: OnnxTensor): Tensor {
     const value: NDArray = { dtype: stored.dtype, dims: stored.dims, data: stored.data };
     const { dtype, dims: shape } = value;
-    const own = this.model.producer === 'dynaneural' && /^constant(_\d+)?$/.test(stored.name);
-    if (!isFloat(dtype) || own) return constant(value);
-    if (shape.length === 0) {
+    const own = this.model.producer === 'dynaneural';
+    if (!isFloat(dtype) || (own && /^constant(_\d+)?$/.test(stored.name))) return constant(value);
+    const scalar = shape.length === 0;
+    if (scalar && !own) {
       this.count('a stored scalar was read as a constant, which is not trained');
       return constant(value);
     }
     const name = this.names.fresh(stored.name);
     if (name !== stored.name) this.note(`a second initializer ${quote(stored.name)} was renamed ${quote(name)}`);
-    const role = this.statistics.has(stored.name) ? 'statistic' : shape.length === 1 ? 'bias' : 'weight';
+    const statistic = scalar || this.statistics.has(stored.name);
+    const role = statistic ? 'statistic' : shape.length === 1 ? 'bias' : 'weight';
     this.weights.set(name, value);
     return apply<ParamAttrs>(Param, [], { name, dtype, shape, init: { kind: 'value', value }, role });
   }
 }
 
-type Entry = Tensor | { readonly stored: OnnxTensor; leaf?: Tensor };
+type Entry = Tensor | { readonly stored: OnnxTensor; leaf?: Tensor; constant?: Tensor };
 
 /** The names that one graph sees: its own, then those of the graphs around it. */
 export class Env {
   readonly session: Session;
   private readonly parent: Env | undefined;
   private readonly entries = new Map<string, Entry>();
+  /** Stored tensors whose numbers were read. */
+  private readonly touched = new Set<string>();
 
   constructor(session: Session, parent?: Env) {
     this.session = session;
@@ -118,6 +127,16 @@ export class Env {
     return entry.leaf;
   }
 
+  /** A stored tensor as a constant, also where it would otherwise be a parameter. */
+  constant(name: string): Tensor | undefined {
+    const entry = this.find(name);
+    if (!entry || entry instanceof Tensor) return undefined;
+    const { dtype, dims, data } = entry.stored;
+    entry.constant ??= constant({ dtype, dims, data });
+    this.touch(name);
+    return entry.constant;
+  }
+
   /** The numbers behind a name, where they are stored in the file. */
   stored(name: string): OnnxTensor | undefined {
     const entry = this.find(name);
@@ -126,10 +145,11 @@ export class Env {
 
   /** Stored tensors of this graph that nothing used. */
   unused(): string[] {
-    return [...this.entries].flatMap(([name, e]) => (e instanceof Tensor || e.leaf || this.touched.has(name) ? [] : [name]));
+    return [...this.entries].flatMap(([name, e]) =>
+      e instanceof Tensor || e.leaf || this.touched.has(name) ? [] : [name],
+    );
   }
 
-  private readonly touched = new Set<string>();
   /** Marks a stored tensor whose numbers were read as used. */
   touch(name: string): void {
     if (this.entries.has(name)) this.touched.add(name);

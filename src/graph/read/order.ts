@@ -50,7 +50,7 @@ export function sorted(graph: OnnxGraph, isKnown: (name: string) => boolean, cap
       if (other || isKnown(name))
         throw new DynaError(
           'model',
-          `${describe(node)}: the name ${quote(name)} is already taken by ${other ? describe(other) : 'an input or an initializer'}`,
+          `${describe(node)}: the name ${quote(name)} is already taken by ${other ? describe(other) : 'an input, an initializer or a graph around'}`,
           { fix: 'every value of a graph needs its own name; export the model again' },
         );
       maker.set(name, node);
@@ -81,9 +81,13 @@ export function sorted(graph: OnnxGraph, isKnown: (name: string) => boolean, cap
       const from = maker.get(name);
       if (!from) {
         if (isKnown(name)) continue;
-        throw new DynaError('model', `${describe(top.node)}: its input ${quote(name)} is made by nothing in the model`, {
-          fix: 'the file is damaged or was cut: export it again',
-        });
+        throw new DynaError(
+          'model',
+          `${describe(top.node)}: its input ${quote(name)} is made by nothing in the model`,
+          {
+            fix: 'the file is damaged or was cut: export it again',
+          },
+        );
       }
       if (state.get(from) === 'open')
         throw new DynaError('model', `${describe(top.node)}: its input ${quote(name)} depends on its own output`, {

@@ -1,4 +1,5 @@
 import type { NDArray } from '../array.ts';
+import { over, productOf, type Size, times } from '../dims.ts';
 import { Add, Cast, Div, Equal, Identity, Mul, Sub, Where } from '../ops/elementwise.ts';
 import { Gather, Slice } from '../ops/indexing.ts';
 import { constantOf } from '../ops/leaf.ts';
@@ -8,56 +9,6 @@ import type { Node, Operator, Tensor } from '../tensor.ts';
 
 // Exporters compute shapes with ordinary operators: Shape, Gather, Concat, Reshape. Where some axes are known by name
 // only, constant folding cannot follow; this file does the same arithmetic on sizes that may be names.
-
-/** A size, or undefined where nothing is known about it. */
-export type Size = Dim | undefined;
-
-/** A size as a product: 49 * N. A name that is a sum stays whole. */
-interface Product {
-  readonly factor: number;
-  readonly names: readonly string[];
-}
-
-const parse = (d: Dim): Product => {
-  if (typeof d === 'number') return { factor: d, names: [] };
-  if (d.includes('+')) return { factor: 1, names: [d] };
-  const parts = d.split('*');
-  const isNumber = (p: string) => /^\d+$/.test(p);
-  return {
-    factor: parts.filter(isNumber).reduce((a, p) => a * Number(p), 1),
-    names: parts.filter((p) => !isNumber(p)),
-  };
-};
-
-const format = ({ factor, names }: Product): Dim => {
-  if (names.length === 0 || factor === 0) return factor;
-  return factor === 1 ? names.join('*') : `${factor}*${names.join('*')}`;
-};
-
-/** a b, also for names. Negative numbers are marks (-1), not sizes: they multiply numbers only. */
-export function times(a: Size, b: Size): Size {
-  if (a === undefined || b === undefined) return undefined;
-  const [p, q] = [parse(a), parse(b)];
-  if ((p.factor < 0 && q.names.length > 0) || (q.factor < 0 && p.names.length > 0)) return undefined;
-  return format({ factor: p.factor * q.factor, names: [...p.names, ...q.names] });
-}
-
-/** a / b where it comes out even, else undefined; for two numbers truncated, as ONNX divides integers. */
-export function over(a: Size, b: Size): Size {
-  if (a === undefined || b === undefined || b === 0) return undefined;
-  if (typeof a === 'number' && typeof b === 'number') return Math.trunc(a / b);
-  const [p, q] = [parse(a), parse(b)];
-  const rest = [...p.names];
-  for (const name of q.names) {
-    const at = rest.indexOf(name);
-    if (at < 0) return undefined;
-    rest.splice(at, 1);
-  }
-  const factor = p.factor / q.factor;
-  return Number.isInteger(factor) && factor >= 0 ? format({ factor, names: rest }) : undefined;
-}
-
-export const productOf = (shape: readonly Size[]): Size => shape.reduce<Size>(times, 1);
 
 const plus = (a: Size, b: Size): Size => {
   if (typeof a === 'number' && typeof b === 'number') return a + b;

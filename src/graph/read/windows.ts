@@ -1,7 +1,7 @@
 import { Conv, ConvTranspose } from '../ops/conv.ts';
 import { AveragePool, GlobalAveragePool, MaxPool } from '../ops/pool.ts';
 import { reduceMax } from '../ops/reduce.ts';
-import { formatShape, isConcrete } from '../shape.ts';
+import { formatShape, isConcrete, type Shape } from '../shape.ts';
 import { apply, applyAll, type Tensor } from '../tensor.ts';
 import type { Call, Converters } from './call.ts';
 
@@ -26,7 +26,7 @@ function windowAttrs(c: Call, x: Tensor, kernel: readonly number[]) {
   const auto = c.attributes.string('auto_pad', 'NOTSET');
   if (auto !== 'NOTSET' && pads.some((p) => p !== 0)) c.refuse(`"pads" and "auto_pad" (${auto}) exclude each other`);
   if (auto === 'SAME_UPPER' || auto === 'SAME_LOWER') {
-    const sizes = x.shape.slice(2);
+    const sizes: Shape = x.shape.slice(2);
     if (!isConcrete(sizes)) c.refuse(`"auto_pad" needs known sizes, got ${formatShape(x.shape)}`);
     for (const [i, size] of sizes.entries()) {
       const extent = dilations[i]! * (kernel[i]! - 1) + 1;
@@ -89,13 +89,16 @@ export const windows: Converters = {
     return [apply(ConvTranspose, b ? [x, w, b] : [x, w], all)];
   },
   MaxPool(c) {
-    if (c.attributes.int('storage_order', 0) !== 0) c.refuse('column-major indices ("storage_order") are not supported');
+    if (c.attributes.int('storage_order', 0) !== 0)
+      c.refuse('column-major indices ("storage_order") are not supported');
     return applyAll(MaxPool, [c.input(0)], pool(c));
   },
   AveragePool(c) {
     const attrs = pool(c);
     if (attrs.dilations.some((d) => d !== 1)) c.refuse('"dilations" other than 1 are not supported');
-    return [apply(AveragePool, [c.input(0)], { ...attrs, count_include_pad: c.attributes.flag('count_include_pad', 0) })];
+    return [
+      apply(AveragePool, [c.input(0)], { ...attrs, count_include_pad: c.attributes.flag('count_include_pad', 0) }),
+    ];
   },
   GlobalAveragePool: (c) => [apply(GlobalAveragePool, [images(c)], {})],
   GlobalMaxPool: (c) => [reduceMax(images(c), spatialAxes(images(c)), true)],

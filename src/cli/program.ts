@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import type { BenchOptions } from './commands/bench.ts';
+import type { CertifyOptions } from './commands/certify.ts';
+import type { DemoOptions } from './commands/demo.ts';
+import type { EvalOptions } from './commands/eval.ts';
+import type { ExportOptions } from './commands/export.ts';
+import type { RunOptions } from './commands/run.ts';
+import type { TrainOptions } from './commands/train.ts';
+import { type CommonOptions, type Context, type Outcome, openContext, toJson } from './context.ts';
+import { exitCode, report } from './exit.ts';
+import { imageSize, macs, oneOf, partSize, positive, share, wholeNumber } from './parse.ts';
+
+const version = (): string =>
+  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+/** What an action leaves behind; commander itself has no place for results. */
+interface State {
+  code: number;
+  debug: boolean;
+}
+
+/**
+ * The command line. Commands only describe themselves here; what they do is loaded when they are called, so that
+ * `dyna --help` starts at once.
+ *
+ * @param args what stands after "dyna"
+ * @returns the exit code: 0 ok, 1 failed, 2 usage, 130 interrupted
+ * @example process.exitCode = await main(['info', 'model.onnx', '--json'])
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const state: State = { code: exitCode.ok, debug: args.includes('--debug') };
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(state.code); // the reader (head, less) has seen enough
+    throw error;
+  });
+  const program = build(state);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return state.code;
+  } catch (error) {
+    const names = program.commands.map((c) => c.name());
+    const { code, message } = report(error, names, args[0]);
+    if (message) process.stderr.write(`dyna: ${message}\n`);
+    if (message && state.debug) process.stderr.write(`${stackOf(error)}\n`);
+    return code;
+  }
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\ncaused by: ${stackOf(error.cause)}`;
+}
+
+function build(state: State): Command {
+  const program = new Command('dyna')
+    .description('Neural networks that spend compute only where an input needs it.')
+    .version(version(), '-v, --version')
+    .exitOverride()
+    .configureOutput({ outputError: () => {} }) // errors are told once, by main
+    .showSuggestionAfterError()
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ dyna train multi-exit --data fashion-mnist --out out/shirts\n  $ dyna certify out/shirts --harm 0.5%\n  $ dyna run out/shirts/model.onnx shoe.png --budget 40%',
+    );
+
+  /** A command with the options that all have, and an example. */
+  const command = (usage: string, description: string, examples: readonly string[], { json = true } = {}): Command => {
+    const made = program.command(usage).description(description);
+    if (json) made.option('--json', 'print the result as JSON, and nothing else, on stdout');
+    made.option('-q, --quiet', 'no progress and no remarks').option('--debug', 'show where an error comes from');
+    return made.addHelpText('after', `\nExample:\n${examples.map((e) => `  $ ${e}`).join('\n')}`);
+  };
+
+  /** Runs what a command does and prints what it gives. */
+  const act = async (options: CommonOptions, work: (cx: Context) => Promise<Outcome>): Promise<void> => {
+    const cx = await openContext(options);
+    try {
+      const { json, text, code } = await work(cx);
+      cx.progress.stop();
+      process.stdout.write(options.json ? `${toJson(json)}\n` : text.map((line) => `${line}\n`).join(''));
+      state.code = code ?? exitCode.ok;
+    } finally {
+      cx.close();
+    }
+  };
+
+  command('demo', 'train, certify, ship and time a net with exits, and write a report', [
+    'dyna demo',
+    'dyna demo --data mnist --out out/digits',
+  ])
+    .option('--data <set>', 'fashion-mnist or mnist (default: the first that is here)')
+    .option('--out <folder>', 'where report.html and summary.json go', 'out/demo')
+    .option('--seed <n>', 'decides weights, order and splits', wholeNumber('--seed', 0), 1)
+    .option('--quick', 'a small form that only shows that everything works')
+    .action((o: DemoOptions) => act(o, async (cx) => (await import('./commands/demo.ts')).demo(o, cx)));
+
+  command('train [net]', 'train a net: a built-in one by name, or the path of a module that exports one', [
+    'dyna train multi-exit --data fashion-mnist --epochs 4 --out out/shirts',
+    'dyna train nets/small.mjs --data photos/ --size 32 --out out/photos',
+    'dyna train --out out/shirts --resume',
+  ])
+    .option('--data <set>', 'fashion-mnist, mnist, cifar10, or a folder of images (a sub-folder for each class)')
+    .option('--out <folder>', 'the run folder (default: out/<net>)')
+    .option('--resume', 'go on where the run in --out stopped, to the same weights')
+    .option('--epochs <n>', 'default: 4', wholeNumber('--epochs'))
+    .option('--batch <n>', 'images in a step; default: 64', wholeNumber('--batch'))
+    .option('--lr <rate>', 'peak learning rate', positive('--lr'))
+    .option('--seed <n>', 'decides weights, order and splits; default: 1', wholeNumber('--seed', 0))
+    .option('--crop <pixels>', 'augment: shift images by up to so many pixels', wholeNumber('--crop'))
+    .option('--flip', 'augment: mirror half of the images')
+    .option('--tune <size>', 'items held back for tuning; default: 5000, or a fifth', partSize('--tune'))
+    .option('--certify <size>', 'items held back for certifying; default: 5000, or a fifth', partSize('--certify'))
+    .option('--test <size>', 'items held back where the data has no test split', partSize('--test'))
+    .option('--size <size>', 'bring the images of a folder to 32 or 24x32', imageSize('--size'))
+    .option('--channels <n>', '1 grey, 3 RGB', oneOf('--channels', ['1', '3']))
+    .option('--metrics <file>', 'JSON lines (default: metrics.jsonl in the run folder)')
+    .option('--checkpoint-every <steps>', 'besides the one at each end of an epoch', wholeNumber('--checkpoint-every'))
+    .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
+    .action((net: string | undefined, o: TrainOptions) =>
+      act(o, async (cx) => (await import('./commands/train.ts')).train(net, o, cx)),
+    );
+
+  command('eval <model>', 'accuracy, MACs and exits on the test split, at each operating point', [
+    'dyna eval out/shirts',
+    'dyna eval model.onnx --data mnist --budget 40%',
+  ])
+    .option('--data <set>', 'a data set or a folder of images (default: what the run was trained on)')
+    .option('--budget <share>', 'one point only: the nearest certified one', share('--budget', { most: 'at most 1' }))
+    .option('--limit <n>', 'only the first n images', wholeNumber('--limit'))
+    .option('--batch <n>', 'images in a run; default: 256', wholeNumber('--batch'))
+    .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
+    .action((model: string, o: EvalOptions) =>
+      act(o, async (cx) => (await import('./commands/eval.ts')).evaluate(model, o, cx)),
+    );
+
+  command('certify <run>', 'choose thresholds, and prove a bound on what the exits can do to the answers', [
+    'dyna certify out/shirts --harm 0.5% --delta 0.1',
+    'dyna certify out/photos --disagreement 2%',
+  ])
+    .option('--harm <share>', 'most inputs that only the full model gets right (default: 0.5%)', share('--harm'))
+    .option('--loss <share>', 'most accuracy that may be lost, gains counted against it', share('--loss'))
+    .option('--disagreement <share>', 'most inputs that are answered otherwise', share('--disagreement'))
+    .option('--delta <p>', 'probability that the statement is wrong', share('--delta'), 0.1)
+    .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
+    .action((run: string, o: CertifyOptions) =>
+      act(o, async (cx) => (await import('./commands/certify.ts')).certify(run, o, cx)),
+    );
+
+  command('export <run>', 'write a run as one ordinary ONNX file', [
+    'dyna export out/shirts --out shirts.onnx',
+    'dyna export out/shirts --out shirts-1.onnx --form branch',
+  ])
+    .requiredOption('--out <file>', 'the ONNX file')
+    .option(
+      '--form <form>',
+      'rows: any batch; branch: one input at a time',
+      oneOf('--form', ['rows', 'branch']),
+      'rows',
+    )
+    .action((run: string, o: ExportOptions) =>
+      act(o, async (cx) => (await import('./commands/export.ts')).exportRun(run, o, cx)),
+    );
+
+  command('run <model> <images...>', 'classify image files', [
+    'dyna run model.onnx shoe.png shirt.jpg',
+    'dyna run model.onnx shoe.png --budget 40% --json',
+  ])
+    .option('--budget <share>', 'mean share of the full MACs', share('--budget', { most: 'at most 1' }))
+    .option('--max-macs <n>', 'hard cap for each image, such as 30M', macs('--max-macs'))
+    .action((model: string, images: string[], o: RunOptions) =>
+      act(o, async (cx) => (await import('./commands/run.ts')).run(model, images, o, cx)),
+    );
+
+  command('info <model>', 'what is in a model: layers, decisions, costs, operating points, certificate', [
+    'dyna info model.onnx',
+    'dyna info resnet50.onnx   # any ONNX file',
+  ]).action((model: string, o: CommonOptions) => act(o, async () => (await import('./commands/info.ts')).info(model)));
+
+  command('bench <model>', 'time a model against its own full path, interleaved', [
+    'dyna bench model.onnx',
+    'dyna bench out/shirts --rounds 500',
+  ])
+    .option('--data <set>', 'a data set or a folder of images (default: the test split of a run, else noise)')
+    .option('--budget <share>', 'the nearest certified point', share('--budget', { most: 'at most 1' }))
+    .option('--rounds <n>', 'timed runs of one image; default: 300', wholeNumber('--rounds'))
+    .option('--batch <n>', 'images in the batch; default: 64', wholeNumber('--batch'))
+    .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
+    .action((model: string, o: BenchOptions) =>
+      act(o, async (cx) => (await import('./commands/bench.ts')).bench(model, o, cx)),
+    );
+
+  command('doctor', 'look whether everything is here: Node, the engine, memory, data', ['dyna doctor --json']).action(
+    (o: CommonOptions) => act(o, async () => (await import('./commands/doctor.ts')).doctor()),
+  );
+
+  return program;
+}

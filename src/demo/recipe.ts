@@ -1,0 +1,19 @@
+import type { Augment } from '../data/index.ts';
+import { type Optimizer, oneCycle, type Schedule, sgd } from '../nn/index.ts';
+
+/** How the demo's net and its baselines are trained: short, with one cycle of the learning rate (Smith 2018). */
+export interface Recipe {
+  readonly batch: number;
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule;
+  readonly augment: Augment;
+}
+
+export const recipe: Recipe = {
+  batch: 64,
+  optimizer: sgd({ momentum: 0.9, nesterov: true, weightDecay: 5e-4 }),
+  schedule: oneCycle(0.1, { warmup: 0.25 }),
+  augment: { flip: true },
+};
+
+export const EPOCHS = 3;

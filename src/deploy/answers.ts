@@ -1,0 +1,42 @@
+import { argmaxAt, type Trace } from '../dynamic/index.ts';
+import type { NDArray } from '../graph/index.ts';
+import type { ModelCard } from './card.ts';
+import { isExit } from './paths.ts';
+
+/** What a model says about one input. */
+export interface ModelAnswer {
+  readonly class: string;
+  readonly index: number;
+  /** Probability of the class: softmax(logits / temperature of the exit taken). */
+  readonly confidence: number;
+  /** Where the input left: the exit's name, or "final". */
+  readonly exit: string;
+}
+
+/** Where an input left: the number of the exit, or the number of exits for "final". */
+export function exitOf(card: ModelCard): (trace: Trace) => number {
+  const rows = card.decisions.flatMap((d, row) => (isExit(d) ? [row] : []));
+  return (trace) => {
+    const at = rows.findIndex((row) => trace.rows[row]!.value === 1);
+    return at < 0 ? rows.length : at;
+  };
+}
+
+/** Reads answers from logits; nets that give no [n, classes] have none. */
+export function answersOf(card: ModelCard): (logits: NDArray, exits: readonly number[]) => ModelAnswer[] {
+  const { classes, decisions, temperatures } = card;
+  const width = classes.length;
+  const names = [...decisions.filter(isExit).map((d) => d.name), 'final'];
+  const heat = names.map((name) => temperatures[name] ?? 1);
+  return ({ dims, data }, exits) => {
+    if (dims.length !== 2 || dims[1] !== width) return [];
+    return exits.map((exit, i) => {
+      const values = data as Float32Array;
+      const index = argmaxAt(values, i * width, width);
+      const top = values[i * width + index]!;
+      let sum = 0;
+      for (let k = 0; k < width; k++) sum += Math.exp((values[i * width + k]! - top) / heat[exit]!);
+      return { class: classes[index]!, index, confidence: 1 / sum, exit: names[exit]! };
+    });
+  };
+}

@@ -1,0 +1,162 @@
+import type { Column, Decision, Point, RegionCost } from '../dynamic/index.ts';
+import { DynaError } from '../errors.ts';
+import type { CardCertificate, ModelCard } from './card.ts';
+import { isExit } from './paths.ts';
+import {
+  amount,
+  count,
+  extended,
+  flag,
+  index,
+  list,
+  number,
+  optional,
+  positive,
+  type Read,
+  record,
+  share,
+  table,
+  text,
+  word,
+  wrong,
+} from './validate.ts';
+
+const exactness: Read<Decision['options'][number]['exactness']> = (value, at) =>
+  value === 'exact' ? value : record({ approximate: amount })(value, at);
+
+const isTrue: Read<true> = (value, at) => {
+  if (value !== true) throw wrong(at, 'true or left out', value);
+  return value;
+};
+
+const decision = record<Decision>({
+  name: text,
+  kind: word('select'),
+  family: text,
+  options: list(record<Decision['options'][number]>({ name: text, exactness, answers: optional(isTrue) })),
+  rule: word('threshold', 'argmax'),
+});
+
+const column = record<Column>({ kind: word('option', 'exits'), decisions: list(text) });
+
+const region = record<RegionCost>({
+  guard: list(record({ decision: text, option: index })),
+  macs: amount,
+  weightBytes: amount,
+  activationBytes: amount,
+  integerOps: amount,
+});
+
+const point = record<Point>({
+  thresholds: table(extended),
+  budget: share,
+  risk: number,
+  shares: list(share),
+  certified: flag,
+});
+
+const certificate = record<CardCertificate>({
+  risk: word('harm', 'loss', 'disagreement'),
+  method: word('binomial', 'betting'),
+  epsilon: positive,
+  delta: positive,
+  n: count,
+  fullModelKept: flag,
+  message: text,
+});
+
+const schema: Read<1> = (value, at) => {
+  if (value !== 1) throw wrong(at, '1', value);
+  return value;
+};
+
+const card = record<ModelCard>({
+  schema,
+  name: text,
+  createdBy: text,
+  form: word('rows', 'branch'),
+  classes: list(text),
+  preprocessing: record({ shape: list(count), scale: positive, mean: list(number), std: list(positive) }),
+  decisions: list(decision),
+  columns: list(column),
+  regions: list(region),
+  fullMacs: amount,
+  temperatures: table(positive),
+  points: list(point),
+  chosen: index,
+  certificate: optional(certificate),
+  hash: optional(text),
+});
+
+/**
+ * Reads the JSON of a card and checks it against itself.
+ *
+ * @throws DynaError 'model' for JSON that is damaged, of another form, or of a newer schema version
+ */
+export function readCardJson(json: string): ModelCard {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new DynaError('model', `the model card is damaged: it is not JSON (${(cause as Error).message})`, { cause });
+  }
+  const version = (value as { schema?: unknown } | null)?.schema;
+  if (typeof version === 'number' && version > 1)
+    throw new DynaError('model', `the model card has schema version ${version}, this library reads version 1`, {
+      fix: 'update dynaneural',
+    });
+  const read = card(value, '');
+  checkTogether(read);
+  return read;
+}
+
+/** What the parts of a card promise each other. */
+function checkTogether(c: ModelCard): void {
+  const { preprocessing: p, decisions, points } = c;
+  const named = new Map(decisions.map((d) => [d.name, d]));
+  const require = (holds: boolean, at: string, expected: string, value: unknown): void => {
+    if (!holds) throw wrong(at, expected, value);
+  };
+  require(c.classes.length > 0, 'classes', 'at least one name', c.classes);
+  require(p.shape.length > 0, 'preprocessing.shape', 'the shape of one input', p.shape);
+  require(p.mean.length === p.std.length &&
+    (p.mean.length === 1 ||
+      p.mean.length === p.shape[0]), 'preprocessing.mean and .std', 'one number for all, or one for each channel', [
+    p.mean,
+    p.std,
+  ]);
+  require(named.size === decisions.length, 'decisions', 'of different names', decisions.map((d) => d.name));
+  for (const d of decisions)
+    require(d.options.length >= 2 &&
+      (d.rule === 'argmax' ||
+        d.options.length === 2), `options of decision "${d.name}"`, 'two, or more with the rule "argmax"', d.options
+      .length);
+  const inColumns = c.columns.flatMap((column) => column.decisions);
+  require(inColumns.length === named.size &&
+    new Set(inColumns).size === named.size &&
+    c.columns.every((k) => k.decisions.length > 0 && (k.kind === 'exits' || k.decisions.length === 1)) &&
+    inColumns.every((name) => named.has(name)), 'columns', 'each decision once', c.columns);
+  for (const { guard } of c.regions)
+    for (const g of guard)
+      require(g.option < (named.get(g.decision)?.options.length ?? 0), 'a region', 'guarded by known options', g);
+  for (const exit of Object.keys(c.temperatures)) require(named.has(exit), 'temperatures', 'of known exits', exit);
+
+  require(points[c.chosen] !== undefined, 'chosen', 'the number of a point', c.chosen);
+  const wanted = decisions.filter((d) => d.rule === 'threshold').map((d) => d.name);
+  const exits = decisions.filter(isExit).length;
+  for (const [i, { thresholds, shares }] of points.entries()) {
+    const names = Object.keys(thresholds);
+    require(names.length === wanted.length &&
+      wanted.every((n) =>
+        Object.hasOwn(thresholds, n),
+      ), `points[${i}].thresholds`, `one for each of ${wanted.join(', ') || 'no decisions'}`, names);
+    require(shares.length === exits + 1, `points[${i}].shares`, `${exits + 1} numbers`, shares);
+  }
+  const claims = points.some((q) => q.certified);
+  require((c.certificate !== undefined) === claims &&
+    (c.hash === undefined || claims), 'certificate', 'there exactly when a point is certified', {
+    certificate: c.certificate !== undefined,
+    certifiedPoints: claims,
+  });
+  require(!claims || points[c.chosen]!.certified, 'chosen', 'a certified point', c.chosen);
+}

@@ -1,0 +1,8 @@
+/** Models as files: one ordinary ONNX file each, with a card that says what it is, and a loader with a budget knob. */
+export type { ModelAnswer } from './answers.ts';
+export { type CardCertificate, type ModelCard, SCHEMA } from './card.ts';
+export type { Images } from './images.ts';
+export { type DriftOptions, type LoadedModel, type LoadOptions, load, type RunResult } from './load.ts';
+export type { BudgetOptions, UsedPoint } from './operating.ts';
+export { readCard } from './read-card.ts';
+export { type SaveOptions, save, toBytes } from './save.ts';

@@ -1,0 +1,35 @@
+import type { Decision, RegionCost } from '../dynamic/index.ts';
+
+/** The choices of a net and what they cost. */
+export interface Paths {
+  readonly decisions: readonly Decision[];
+  readonly regions: readonly RegionCost[];
+}
+
+/** Where an input leaves: a decision whose second option answers for the whole net. */
+export const isExit = ({ options }: Decision): boolean => options[1]?.answers === true;
+
+/**
+ * MACs of the dearest (`Math.max`) or cheapest (`Math.min`) way of one input through a net, over all choices that
+ * `fixed` leaves open. Regions form a tree (each lies in one option of one decision), so this is one walk over it.
+ */
+export function extremeMacs(
+  { decisions, regions }: Paths,
+  pick: (...macs: number[]) => number,
+  fixed: Readonly<Record<string, number>> = {},
+): number {
+  const under = (guard: RegionCost['guard']): number => {
+    const depth = guard.length;
+    const inside = regions.filter((r) => guard.every((g, i) => same(r.guard[i], g)));
+    const own = inside.filter((r) => r.guard.length === depth).reduce((sum, r) => sum + r.macs, 0);
+    const next = decisions.filter(({ name }) => inside.some((r) => r.guard[depth]?.decision === name));
+    return next.reduce((sum, { name, options }) => {
+      const open = name in fixed ? [fixed[name]!] : options.map((_, k) => k);
+      return sum + pick(...open.map((option) => under([...guard, { decision: name, option }])));
+    }, own);
+  };
+  return under([]);
+}
+
+const same = (a: RegionCost['guard'][number] | undefined, b: RegionCost['guard'][number]): boolean =>
+  a?.decision === b.decision && a.option === b.option;

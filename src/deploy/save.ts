@@ -1,0 +1,83 @@
+import type { CertifiedModel, Model } from '../dynamic/index.ts';
+import { parametersOf, sparse } from '../dynamic/index.ts';
+import { DynaError } from '../errors.ts';
+import { writeAtomic } from '../files.ts';
+import { decodeModel, encodeModel, formatShape, type OnnxModel, toOnnx } from '../graph/index.ts';
+import { cardOf, encodeCard, type ModelCard } from './card.ts';
+import { contentHash } from './content-hash.ts';
+import { floor32 } from './float32.ts';
+
+export interface SaveOptions {
+  /**
+   * `rows` (default): one input and batches alike; each region runs on the rows that take it. `branch`: plain branches
+   * for a fixed batch of one, for targets that lack Compress or ScatterND.
+   */
+  readonly form?: 'rows' | 'branch';
+}
+
+/** The metadata entry that holds the card. */
+export const CARD_KEY = 'dynaneural';
+
+/**
+ * A model as one ordinary ONNX file (IR 8, opset 17, plain operators): input "input" [N, ...shape], outputs "logits" and,
+ * where there are decisions, "trace" [N, columns]. Thresholds are inputs with defaults (the chosen point's; without
+ * a certificate "never"), so any runtime needs nothing but "input". Every weight is stored once.
+ *
+ * @throws DynaError 'certificate' where the model is not the one that was certified, 'shape' where weights or
+ *   preprocessing do not fit the net, 'graph' where the net cannot be lowered or needs operators of other domains
+ * @example const session = await InferenceSession.create(toBytes(certified)) // stock onnxruntime-node
+ */
+export function toBytes(model: Model | CertifiedModel, { form = 'rows' }: SaveOptions = {}): Uint8Array {
+  if (form !== 'rows' && form !== 'branch')
+    throw new DynaError('usage', `a file's form is "rows" or "branch", got ${JSON.stringify(form)}`);
+  checkFits(model);
+  const card = cardOf(model, form);
+  const graph = plainOnnx(model, card);
+  const metadata = (c: ModelCard) => ({ [CARD_KEY]: encodeCard(c), classes: JSON.stringify(c.classes) });
+  const bytes = encodeModel({ ...graph, metadata: metadata(card) });
+  if (!card.certificate) return bytes;
+  const hash = contentHash(decodeModel(bytes), card);
+  return encodeModel({ ...graph, metadata: metadata({ ...card, hash }) });
+}
+
+/**
+ * Saves a model as one ordinary ONNX file; a file that was there before stays whole until the new one is complete.
+ *
+ * @throws DynaError 'file' where it cannot be written, and what `toBytes` throws
+ * @example await save(certified, 'fashion.onnx')
+ */
+export async function save(model: Model | CertifiedModel, path: string, options: SaveOptions = {}): Promise<void> {
+  await writeAtomic(path, toBytes(model, options));
+}
+
+function plainOnnx({ net, weights }: Model, { form, points, chosen }: ModelCard): OnnxModel {
+  const defaults = Object.entries(points[chosen]!.thresholds).map(([name, t]) => [name, floor32(t)] as const);
+  const { output, trace } = sparse(net, Object.fromEntries(defaults), { form });
+  const model = toOnnx(trace ? { logits: output, trace } : { logits: output }, { weights, name: net.name });
+  const foreign = Object.keys(model.opsets).filter((domain) => domain !== '');
+  if (foreign.length > 0)
+    throw new DynaError('graph', `the net uses operators of ${foreign.join(', ')}, which other runtimes do not have`, {
+      fix: 'a file that is shipped holds plain ONNX operators only',
+    });
+  return model;
+}
+
+function checkFits({ net, weights, classes, preprocessing }: Model): void {
+  const same = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((d, i) => d === b[i]);
+  for (const { name, shape } of parametersOf(net)) {
+    const value = weights.get(name);
+    if (value && !same(value.dims, shape))
+      throw new DynaError(
+        'shape',
+        `parameter "${name}" has shape ${formatShape(shape)}, its value ${formatShape(value.dims)}`,
+      );
+  }
+  if (!same(preprocessing.shape, net.spec.input))
+    throw new DynaError(
+      'shape',
+      `the net takes inputs ${formatShape(net.spec.input)}, its preprocessing makes ${formatShape(preprocessing.shape)}`,
+    );
+  const width = net.output.rank === 2 ? net.output.shape[1] : undefined;
+  if (width !== undefined && width !== classes.length)
+    throw new DynaError('shape', `the net gives ${width} logits, but there are ${classes.length} class names`);
+}

@@ -1,0 +1,59 @@
+import { type Batch, type Loader, Random } from '../data/index.ts';
+import { DynaError } from '../errors.ts';
+import { type NDArray, ndarray, sizeOf } from '../graph/index.ts';
+import type { Schedule } from '../nn/index.ts';
+import type { Arrays, GraphSignature } from '../runtime/index.ts';
+import type { NoiseInput } from './prepare.ts';
+
+/** Everything that one step is fed with. */
+export interface StepFeeds {
+  /** From 0, over all epochs. */
+  readonly step: number;
+  readonly lr: number;
+  readonly feeds: Arrays;
+}
+
+export interface FeedsOptions {
+  readonly batches: Loader;
+  readonly schedule: Schedule;
+  readonly seed: number;
+  readonly noise: readonly NoiseInput[];
+  readonly total: number;
+  /** The engine drops inputs that no node reads, and refuses feeds for them. */
+  readonly signature: GraphSignature;
+}
+
+const scalar = (value: number): NDArray => ndarray('float32', [], [value]);
+
+/** Uniform numbers in [0, 1) that (seed, step, index) alone decide; the last word keeps clear of the loader's streams. */
+function uniforms(shape: readonly number[], seed: number, step: number, index: number): NDArray {
+  const random = new Random(seed, step, index, 3);
+  return ndarray(
+    'float32',
+    shape,
+    Float32Array.from({ length: sizeOf(shape) }, () => random.float()),
+  );
+}
+
+function feedsAt(step: number, { x, y }: Batch, o: FeedsOptions): StepFeeds {
+  const lr = o.schedule(step, o.total);
+  if (!Number.isFinite(Math.fround(lr)))
+    throw new DynaError(
+      'usage',
+      `the schedule gave ${lr} for step ${step} of ${o.total}, a finite float32 was expected`,
+    );
+  const all: Arrays = { x, y, lr: scalar(lr), step: scalar(step + 1) };
+  for (const [i, { name, shape }] of o.noise.entries()) all[name] = uniforms(shape, o.seed, step, i);
+  const feeds = Object.fromEntries(o.signature.inputs.map(({ name }) => [name, all[name]!]));
+  return { step, lr, feeds };
+}
+
+/** The feeds of all steps from `first` on, each a pure function of (seed, step): any step can be made again. */
+export function* feedsFrom(first: number, o: FeedsOptions): Generator<StepFeeds> {
+  const perEpoch = o.batches.batchesPerEpoch;
+  let step = first;
+  while (step < o.total) {
+    const epoch = Math.floor(step / perEpoch);
+    for (const batch of o.batches.epoch(epoch, step % perEpoch)) yield feedsAt(step++, batch, o);
+  }
+}

@@ -1,0 +1,123 @@
+import { type Augment, type Dataset, requireClasses } from '../data/index.ts';
+import { answersOf, type Net } from '../dynamic/index.ts';
+import { DynaError } from '../errors.ts';
+import { sameShape } from '../graph/index.ts';
+import { cosine, type Optimizer, type Schedule, sgd } from '../nn/index.ts';
+import type { SessionOptions } from '../runtime/index.ts';
+import type { StepOptions } from './step.ts';
+
+/** Where a training stands. Loss, accuracies and entropies are means over the epoch so far. */
+export interface TrainProgress {
+  /** From 1. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Steps done, over all epochs. */
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+  readonly accuracy: Readonly<Record<string, number>>;
+  readonly entropy: Readonly<Record<string, number>>;
+  readonly imagesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+export interface TrainOptions
+  extends Partial<Pick<StepOptions, 'batch' | 'clip' | 'smoothing' | 'weights' | 'distill'>> {
+  readonly data: Dataset;
+  /** Answers are checked on it after each epoch. */
+  readonly validation?: Dataset;
+  readonly epochs: number;
+  /** Decides initial weights, order, augmentation and dropout; 1 by default. */
+  readonly seed?: number;
+  /** `sgd` with momentum 0.9 and weight decay 5e-4 by default. */
+  readonly optimizer?: Optimizer;
+  /** Peak of the default schedule, a cosine after 5 % warm-up; 0.05 by default, 1e-3 for adamW. */
+  readonly lr?: number;
+  /** Instead of `lr`. */
+  readonly schedule?: Schedule;
+  readonly augment?: Augment;
+  /** Folder for checkpoints: one at the start, one after each epoch, one when the training is stopped. */
+  readonly checkpoint?: string;
+  /** Steps between further checkpoints. */
+  readonly every?: number;
+  /** Continues from the folder's checkpoint where there is one. */
+  readonly resume?: boolean;
+  /** JSON Lines file: one line for every tenth step and one for each epoch. */
+  readonly metrics?: string;
+  /** Called about five times a second, and after the last step. */
+  readonly onProgress?: (progress: TrainProgress) => void;
+  /** Told what does not stop the training; a process warning by default. */
+  readonly onWarning?: (message: string) => void;
+  /** Aborting it ends the training after the running step, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  readonly session?: SessionOptions;
+}
+
+/** The options with all defaults filled in. */
+export interface Settings extends TrainOptions {
+  readonly batch: number;
+  readonly seed: number;
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule;
+  readonly session: SessionOptions;
+  readonly onWarning: (message: string) => void;
+}
+
+// Threads that spin while they wait take the cores from the thread that prepares the next batch.
+const calm: SessionOptions = { extra: { session: { intra_op: { allow_spinning: '0' } } } };
+
+function checkWhole(name: string, value: number | undefined): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1))
+    throw new DynaError('usage', `${name} is a whole number of at least 1, got ${value}`);
+}
+
+/** @throws DynaError 'usage' for options outside their range or against each other */
+export function settingsOf(options: TrainOptions): Settings {
+  const { batch = 64, seed = 1, lr, schedule, optimizer } = options;
+  checkWhole('epochs', options.epochs);
+  checkWhole('batch', batch);
+  checkWhole('every', options.every);
+  if (lr !== undefined && schedule)
+    throw new DynaError('usage', 'lr and schedule were both given', { fix: 'give one; a schedule has its own rates' });
+  if ((options.resume || options.every !== undefined) && options.checkpoint === undefined)
+    throw new DynaError('usage', `${options.resume ? 'resume' : 'every'} needs a checkpoint folder, got none`);
+  const chosen = optimizer ?? sgd({ momentum: 0.9, weightDecay: 5e-4 });
+  return {
+    ...options,
+    batch,
+    seed,
+    optimizer: chosen,
+    schedule: schedule ?? cosine(lr ?? (chosen.name === 'adamW' ? 1e-3 : 0.05), { warmup: 0.05 }),
+    session: { ...calm, ...options.session },
+    onWarning: options.onWarning ?? ((message) => process.emitWarning(message)),
+  };
+}
+
+/** @throws DynaError 'data' when the net cannot be trained or validated on `data` */
+function checkFits(net: Net, data: Dataset): void {
+  if (!sameShape(net.spec.input, data.shape))
+    throw new DynaError(
+      'data',
+      `the net takes inputs [${net.spec.input.join(', ')}], the items of ${data.name} are [${data.shape.join(', ')}]`,
+    );
+  requireClasses(data);
+  const classes = Number(answersOf(net).at(-1)!.logits.shape[1]);
+  if (data.classes.length !== classes)
+    throw new DynaError('data', `the net answers with ${classes} classes, ${data.name} has ${data.classes.length}`);
+  const wrong = data.labels.findIndex((label) => !(label >= 0 && label < classes));
+  if (wrong >= 0)
+    throw new DynaError(
+      'data',
+      `label ${data.labels[wrong]} of item ${wrong} in ${data.name} is out of range: expected 0 to ${classes - 1}`,
+    );
+}
+
+/** Everything that can be known to be wrong before the first step. @throws DynaError 'data' */
+export function checkTrainable(net: Net, { data, validation, batch }: Settings): void {
+  checkFits(net, data);
+  if (validation) checkFits(net, validation);
+  if (batch > data.length)
+    throw new DynaError('data', `${data.name} has ${data.length} items, too few for one batch of ${batch}`, {
+      fix: 'take a smaller batch',
+    });
+}

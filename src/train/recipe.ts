@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { type Dataset, fingerprint } from '../data/index.ts';
+import { DynaError } from '../errors.ts';
+import type { Schedule } from '../nn/index.ts';
+import type { Settings } from './options.ts';
+import type { TrainingGraphs } from './step.ts';
+
+/** All that decides the weights after a given step: two runs of one recipe on one machine give the same bits. */
+export interface Recipe {
+  readonly net: string;
+  /** Names and shapes of the parameters, for the message when nets differ. */
+  readonly parameters: readonly string[];
+  readonly batch: number;
+  readonly seed: number;
+  readonly optimizer: string;
+  readonly augment: string;
+  readonly data: string;
+  readonly dataName: string;
+  /** Digest of the whole training step: optimiser settings, loss, clipping, and how this release writes them. */
+  readonly step: string;
+}
+
+const digest = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
+
+export function recipeOf(graphs: TrainingGraphs, data: Dataset, s: Settings): Recipe {
+  const params = [...graphs.weights.params, ...graphs.statistics.params];
+  return {
+    net: digest(graphs.evaluate),
+    parameters: params.map((p) => `${p.name} [${p.shape.join(', ')}]`),
+    batch: s.batch,
+    seed: s.seed,
+    optimizer: s.optimizer.name,
+    augment: JSON.stringify(s.augment ?? {}),
+    data: digest(`${fingerprint(data)} ${data.mean.join()} ${data.std.join()}`),
+    dataName: data.name,
+    step: digest(graphs.train),
+  };
+}
+
+/** Digests of the learning rates up to a step: a longer plan may continue a shorter one's run. */
+export class RatesDigest {
+  readonly #schedule: Schedule;
+  readonly #total: number;
+  readonly #hash = createHash('sha256');
+  #steps = 0;
+
+  constructor(schedule: Schedule, total: number) {
+    this.#schedule = schedule;
+    this.#total = total;
+  }
+
+  /** Of the first `steps` steps; never fewer than at the call before. */
+  upTo(steps: number): string {
+    const rates = Float64Array.from({ length: steps - this.#steps }, (_, i) =>
+      this.#schedule(this.#steps + i, this.#total),
+    );
+    this.#steps = steps;
+    return this.#hash.update(new Uint8Array(rates.buffer)).copy().digest('hex');
+  }
+}
+
+/** What keeps a run with recipe `now` from continuing one with recipe `then`, in words; empty where nothing does. */
+export function differences(then: Recipe, now: Recipe): string[] {
+  const found: string[] = [];
+  const named = (what: string, a: string | number, b: string | number): void => {
+    if (a !== b) found.push(`${what} (${a}, now ${b})`);
+  };
+  if (then.net !== now.net) {
+    const i = now.parameters.findIndex((p, k) => p !== then.parameters[k]);
+    const known = i < 0 ? then.parameters[now.parameters.length] : then.parameters[i];
+    if (known === now.parameters[i]) found.push('the net (same parameters, other layers between them)');
+    else named("the net's parameters", known ?? 'none', now.parameters[i] ?? 'none');
+  }
+  named('batch', then.batch, now.batch);
+  named('seed', then.seed, now.seed);
+  named('optimizer', then.optimizer, now.optimizer);
+  named('augmentation', then.augment, now.augment);
+  if (then.data !== now.data)
+    found.push(
+      then.dataName === now.dataName
+        ? `the training data (other content under the name ${now.dataName})`
+        : `the training data (${then.dataName}, now ${now.dataName})`,
+    );
+  if (found.length === 0 && then.step !== now.step)
+    found.push('the training step (settings of optimizer, loss or clipping, or the release of dynaneural)');
+  return found;
+}
+
+export const refuseOther = (path: string, found: readonly string[]): DynaError =>
+  new DynaError('training', `the checkpoint ${path} belongs to another training; what differs: ${found.join('; ')}`, {
+    fix: 'choose another checkpoint folder, or train with the same settings',
+  });

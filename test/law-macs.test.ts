@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { cut, decodeTrace, sparse, traceKey } from '../src/dynamic/index.ts';
+import { realise } from './support/build-net.ts';
+import { randomCase, runs } from './support/random-nets.ts';
+import { expectedOf, macsOf, needed } from './support/reference.ts';
+import { bytesOf, executed, executedMacs, outputsOf, row, runAll } from './support/run.ts';
+
+const seen = { inputs: 0, cuts: 0, cheaper: 0, paths: 0 };
+
+it('the MACs that a trace tells are those that the engine executed', async () => {
+  await fc.assert(
+    fc.asyncProperty(randomCase([2, 7, 16]), async (one) => {
+      const { net, weights, x } = realise(one);
+      const { thresholds, decisions, choices, clear } = await expectedOf(net, weights, x, one.thresholds);
+      const key = traceKey(net);
+      const lowered = outputsOf(sparse(net, thresholds));
+      const bytes = bytesOf(lowered, weights);
+      const [whole] = await runAll(lowered, weights, [x], 'disabled');
+      const traces = decodeTrace(whole!.trace!, key);
+
+      const total = traces.reduce((sum, t) => sum + t.macs, 0);
+      expect(executedMacs(await executed(bytes, x)), 'the batch').toBe(total);
+
+      // Rows of their own, in either form; profiling is slow, so each net shows one.
+      const r = one.seed % one.batch;
+      const single = row(x, r);
+      const form = one.seed % 2 === 0 ? 'rows' : 'branch';
+      const own = outputsOf(sparse(net, thresholds, { form }));
+      const [alone] = await runAll(own, weights, [single], 'disabled');
+      const [trace] = decodeTrace(alone!.trace!, key);
+      expect(executedMacs(await executed(bytesOf(own, weights), single)), `row ${r} alone, ${form}`).toBe(trace!.macs);
+
+      if (!clear[r]) return;
+      // What an input needs, followed backwards from its answer without any notion of regions.
+      const taken = (name: string) => choices[r]![decisions.findIndex((d) => d.name === name)]!;
+      expect(trace!.macs).toBe(macsOf(needed(net.output, taken, true)));
+      if (one.seed % 3 === 0) {
+        const options = decisions.map((d, j) => [d.name, d.options[choices[r]![j]!]!.name]);
+        const fixed = cut(net, Object.fromEntries(options));
+        const bare = executedMacs(await executed(bytesOf({ output: fixed.output }, weights), single));
+        expect(bare, 'the static cut-out').toBe(macsOf(needed(net.output, taken, false)));
+        seen.cuts++;
+      }
+
+      seen.inputs++;
+      seen.cheaper += trace!.macs < Math.max(...traces.map((t) => t.macs)) ? 1 : 0;
+      seen.paths += new Set(traces.map((t) => t.macs)).size;
+    }),
+    { numRuns: runs(25), ...(process.env.DYNANEURAL_SEED ? { seed: Number(process.env.DYNANEURAL_SEED) } : {}) },
+  );
+  // The batches went different ways, or the sums would say little.
+  expect(seen.paths, JSON.stringify(seen)).toBeGreaterThan(1.3 * seen.inputs);
+  expect(seen.cuts, JSON.stringify(seen)).toBeGreaterThan(0);
+  if (process.env.DYNANEURAL_RUNS) console.log(seen);
+}, 3_600_000);

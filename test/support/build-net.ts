@@ -1,0 +1,228 @@
+import { exit, type Net, net, parametersOf, select } from '../../src/dynamic/index.ts';
+import {
+  add,
+  averagePool,
+  concat,
+  convolve,
+  flatten,
+  globalAveragePool,
+  maxPool,
+  type NDArray,
+  ndarray,
+  param,
+  relu,
+  reshape,
+  type Tensor,
+  tanh,
+} from '../../src/graph/index.ts';
+import { batchNorm, classify, conv, heNormal, linear, materialize, residual } from '../../src/nn/index.ts';
+import type { Case, Choice, Exit, Layer, NetPlan, Piece } from './random-nets.ts';
+
+const height = (x: Tensor): number => x.shape[2] as number;
+const width = (x: Tensor): number => x.shape[1] as number;
+
+/** `t` in the shape of another tensor, through a 1x1 convolution (or a linear map) where the shapes differ. */
+function reshaped(t: Tensor, channels: number, size: number): Tensor {
+  if (t.rank === 2) return width(t) === channels ? t : linear(t, channels);
+  const stride = height(t) / size;
+  return width(t) === channels && stride === 1 ? t : conv(t, channels, { kernel: 1, stride, norm: 'batch' });
+}
+
+const like = (t: Tensor, x: Tensor): Tensor => reshaped(t, width(x), x.rank === 2 ? 0 : height(x));
+
+/** Draws a net from a plan. `free` allows strides, which would break the signature inside a skipped body. */
+class Artist {
+  private readonly weights = new Map<string, Tensor>();
+  /** Tensors that links, shortcuts and gates may reach, outer ones included. */
+  private memory: Tensor[] = [];
+
+  pieces(x: Tensor, list: readonly (Piece | Exit)[], free: boolean): Tensor {
+    for (const piece of list) {
+      x = this.piece(x, piece, free);
+      this.memory.push(x);
+    }
+    return x;
+  }
+
+  private piece(x: Tensor, piece: Piece | Exit, free: boolean): Tensor {
+    switch (piece.kind) {
+      case 'exit':
+        return exit(x, { policy: piece.policy, head: (t) => this.head(t, piece.head) });
+      case 'skip':
+      case 'oneOf':
+      case 'lazy':
+      case 'either':
+        return this.choice(x, piece, free);
+      default:
+        return x.rank === 2 ? this.flat(x, piece) : this.spatial(x, piece, free);
+    }
+  }
+
+  private head(x: Tensor, kind: Exit['head']): Tensor {
+    if (kind === 'conv' && x.rank === 4) return classify(conv(x, 4, { activation: 'relu' }));
+    return kind === 'flat' && x.rank === 4 ? classify(flatten(x)) : classify(x);
+  }
+
+  private from(pick: number, fits: (t: Tensor) => boolean = () => true): Tensor | undefined {
+    const candidates = this.memory.filter(fits);
+    return candidates[pick % Math.max(1, candidates.length)];
+  }
+
+  private flat(x: Tensor, piece: Layer): Tensor {
+    if (piece.kind === 'relu') return relu(x);
+    if (piece.kind === 'batchNorm' || piece.kind === 'depthwise') return batchNorm(x);
+    if (piece.kind === 'link') return concat([x, this.from(piece.from) ?? x], 1);
+    if (piece.kind === 'shortcut') return add(x, like(this.from(piece.from) ?? x, x));
+    return linear(x, 'width' in piece ? 2 * piece.width : 6, { activation: 'tanh' });
+  }
+
+  private spatial(x: Tensor, piece: Layer, free: boolean): Tensor {
+    const strided = (stride: number) => (free && height(x) > 1 ? stride : 1);
+    const larger = (t: Tensor) => t.rank === 4 && height(t) >= height(x);
+    switch (piece.kind) {
+      case 'conv':
+        return conv(x, piece.width, { stride: strided(piece.stride), norm: piece.norm, activation: 'relu' });
+      case 'residual': {
+        const bottleneck = piece.bottleneck && piece.width % 4 === 0;
+        return residual(x, piece.width, { stride: strided(piece.stride), bottleneck });
+      }
+      case 'depthwise':
+        return conv(x, width(x), { groups: width(x), activation: 'relu' });
+      case 'batchNorm':
+        return batchNorm(x);
+      case 'relu':
+        return relu(x);
+      case 'pool': {
+        if (strided(2) === 2) return piece.mean ? averagePool(x, 2) : maxPool(x, 2);
+        return (piece.mean ? averagePool : maxPool)(x, 3, { stride: 1, padding: 1 });
+      }
+      case 'shared':
+        return relu(convolve(x, this.sharedWeight(width(x)), undefined, { padding: 1 }));
+      case 'link': {
+        const t = this.from(piece.from, (m) => larger(m) && height(m) === height(x)) ?? x;
+        const joined = concat([x, t], 1);
+        return width(joined) > 24 ? conv(joined, 8, { kernel: 1 }) : joined;
+      }
+      case 'shortcut':
+        return relu(add(x, like(this.from(piece.from, larger) ?? x, x)));
+    }
+  }
+
+  /** One weight for all places with so many channels, made where it is first needed. */
+  private sharedWeight(channels: number): Tensor {
+    const key = `shared${channels}`;
+    const shape = [channels, channels, 3, 3];
+    const known = this.weights.get(key) ?? param(key, shape, heNormal(shape));
+    this.weights.set(key, known);
+    return known;
+  }
+
+  private choice(x: Tensor, piece: Choice, free: boolean): Tensor {
+    const source = this.from(piece.gate) ?? x;
+    const scores = (count: number): Tensor => {
+      const pooled = source.rank === 4 ? flatten(globalAveragePool(source)) : source;
+      const out = linear(tanh(pooled), count);
+      return count === 1 ? reshape(out, [0]) : out;
+    };
+    const outer = this.memory;
+    const within = (build: () => Tensor) => (): Tensor => {
+      this.memory = [...outer];
+      const result = build();
+      this.memory = outer;
+      return result;
+    };
+    switch (piece.kind) {
+      case 'skip': {
+        const run = within(() => like(this.pieces(x, piece.body, false), x));
+        const options = piece.flip ? { run, skip: () => x } : { skip: () => x, run };
+        return select({ score: scores(1), options, family: 'skip' });
+      }
+      case 'oneOf': {
+        const size = x.rank === 2 ? 0 : free && height(x) > 1 ? height(x) / piece.stride : height(x);
+        const bodies = piece.bodies.map((body, k) => [
+          `option${k}`,
+          within(() => reshaped(this.pieces(x, body, false), piece.width, size)),
+        ]);
+        const byArgmax = piece.argmax || bodies.length > 2;
+        return select({ score: scores(byArgmax ? bodies.length : 1), options: Object.fromEntries(bodies) });
+      }
+      case 'lazy': {
+        const score = scores(1);
+        const inner = this.choice(x, piece.inner, false);
+        const run = within(() => like(this.pieces(inner, piece.body, false), x));
+        return select({ score, options: { skip: () => x, run }, family: 'lazy' });
+      }
+      case 'either': {
+        const other = relu(like(this.from(piece.from, (t) => t.rank === 2 || height(t) >= height(x)) ?? x, x));
+        this.memory.push(other);
+        return add(select({ score: scores(1), options: { first: () => x, second: () => other } }), other);
+      }
+    }
+  }
+
+  trace({ stem }: NetPlan, list: NetPlan['pieces'], x: Tensor): Tensor {
+    if (stem)
+      x = x.rank === 2 ? linear(x, 8, { activation: 'relu' }) : conv(x, 4, { norm: 'batch', activation: 'relu' });
+    this.memory.push(x);
+    return classify(this.pieces(x, list, true));
+  }
+}
+
+export function buildNet(plan: NetPlan): Net {
+  const input = plan.flat ? [plan.channels * 8] : [plan.channels, 8, 8];
+  return net({ input, classes: plan.classes }, (x) => new Artist().trace(plan, plan.pieces, x));
+}
+
+/** A stream of numbers from a seed (mulberry32). */
+export function stream(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+const normal = (random: () => number): number =>
+  Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+
+/** Random weights for every parameter: biases, scales, running statistics and temperatures too. */
+export function randomWeights(of: Net, seed: number): Map<string, NDArray> {
+  const random = stream(seed);
+  const weights = materialize(parametersOf(of), seed);
+  const spread = (name: string): [number, number] | undefined => {
+    if (/scale$/.test(name)) return [1, 0.2];
+    if (/(bias|mean)$/.test(name)) return [0, 0.3];
+    return undefined;
+  };
+  for (const [name, value] of weights) {
+    const range = spread(name);
+    const draw = range
+      ? () => range[0] + range[1] * normal(random)
+      : /(variance|temperature)$/.test(name)
+        ? () => 0.5 + random()
+        : undefined;
+    if (draw) weights.set(name, ndarray('float32', value.dims, Array.from(value.data as ArrayLike<number>, draw)));
+  }
+  return weights;
+}
+
+/** `rows` random inputs of a net; they differ in size, so that easy and hard ones are among them. */
+export function randomInput({ spec }: Net, rows: number, seed: number): NDArray {
+  const random = stream(seed ^ 0x5bd1e995);
+  const size = spec.input.reduce((a, b) => a * b, 1);
+  const data = new Float32Array(rows * size);
+  for (let i = 0; i < rows; i++) {
+    const amplitude = 0.3 + 2 * random();
+    for (let j = 0; j < size; j++) data[i * size + j] = amplitude * normal(random);
+  }
+  return ndarray('float32', [rows, ...spec.input], data);
+}
+
+/** Everything a case stands for. */
+export function realise({ plan, seed, batch }: Case): { net: Net; weights: Map<string, NDArray>; x: NDArray } {
+  const made = buildNet(plan);
+  return { net: made, weights: randomWeights(made, seed), x: randomInput(made, batch, seed) };
+}
