@@ -34,7 +34,10 @@ const resnet20 = () =>
 
 /** Pixels that look random and are the same each time. */
 function someBatch() {
-  const inputs = Uint8Array.from({ length: BATCH * 3072 }, (_, i) => ((Math.imul(i + 1, 2654435761) >>> 0) >> 13) & 255);
+  const inputs = Uint8Array.from(
+    { length: BATCH * 3072 },
+    (_, i) => ((Math.imul(i + 1, 2654435761) >>> 0) >> 13) & 255,
+  );
   const labels = Int32Array.from({ length: BATCH }, (_, i) => (i * 7) % 10);
   const data = dataset({
     inputs,
@@ -44,7 +47,13 @@ function someBatch() {
     mean: [0.5, 0.5, 0.5],
     std: [0.25, 0.25, 0.25],
   });
-  return { data, batch: takeBatch(data, Uint32Array.from({ length: BATCH }, (_, i) => i)) };
+  return {
+    data,
+    batch: takeBatch(
+      data,
+      Uint32Array.from({ length: BATCH }, (_, i) => i),
+    ),
+  };
 }
 
 interface Steps {

@@ -1,12 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
+  cacheFolder,
   channelStatistics,
   type Dataset,
   type DatasetName,
   datasets,
   fingerprint,
   imageFolder,
+  locateDataset,
   type PartSize,
   type Split,
   splitDataset,
@@ -117,6 +119,8 @@ export async function openTest(data: string, like: Like, cx: Context): Promise<D
 }
 
 async function official(name: DatasetName, split: Split, cx: Context): Promise<Dataset> {
+  if (locateDataset(name) === undefined)
+    cx.note(`${name} is not on this machine and will be downloaded into ${cacheFolder()}`);
   let file = '';
   try {
     return await datasets[name](split, {

@@ -29,8 +29,7 @@ const differentiable = (op: Operator): boolean =>
     ? typeof op.gradient(0) === 'function'
     : op.gradient.some((r) => typeof r === 'function');
 
-const domain = (op: Operator): string =>
-  op.leaf ? 'leaf' : op.domain === 'dynaneural' ? 'lowered' : op.domain || 'ONNX';
+const domain = (op: Operator): string => (op.leaf ? 'leaf' : op.domain || 'ONNX');
 
 /**
  * The operators of the library as a Markdown table, made from their records.
@@ -49,13 +48,12 @@ export function operatorTable(): string {
   return [
     '# Operators',
     '',
-    'Made from the operators’ own records (`src/graph/ops`) by `operatorTable()`; the test suite keeps it up to date.',
+    "Made from the operators' own records (`src/graph/ops`) by `operatorTable()`; the test suite keeps it up to date.",
     '',
     '- **Gradient**: `yes`; `zero` where the derivative is zero almost everywhere; `no` with the reason, which is also what',
     '  the error says. Where inputs differ, each by its number.',
     '- **Second**: the gradient can be differentiated again.',
     '- **MACs**: counts multiply-accumulates. **Folds**: evaluated while a graph is simplified, where all inputs are constants.',
-    '- **Domain** `lowered`: a passing form of our own, which no file contains.',
     '',
     line(['Operator', 'Domain', 'Gradient', 'Second', 'MACs', 'Folds']),
     line(['---', '---', '---', '---', '---', '---']),

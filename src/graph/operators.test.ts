@@ -69,7 +69,8 @@ describe.each(rows.filter((r) => r.cases.length > 0))('$key', ({ op, cases }) =>
     await check(op, c);
   });
 
-  test.runIf(op.evaluate && !op.leaf)('folds to the same', () => {
-    expect(cases.filter((c) => checkEvaluate(c)).length).toBeGreaterThan(0);
-  });
+  if (op.evaluate && !op.leaf)
+    test('folds to the same', () => {
+      expect(cases.filter((c) => checkEvaluate(c)).length).toBeGreaterThan(0);
+    });
 });

@@ -25,7 +25,7 @@ export async function painter(): Promise<Painter> {
       for (const name of ['class', 'width', 'height']) svg.removeAttribute(name);
       svg.setAttribute('role', 'img');
       svg.setAttribute('aria-label', label);
-      svg.setAttribute('font-size', '11');
+      svg.setAttribute('font-size', '10.5');
       return trusted(svg.outerHTML);
     },
   };

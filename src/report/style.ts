@@ -89,6 +89,7 @@ thead th{color:var(--muted);font-size:.84rem;vertical-align:bottom}
 tbody th{font-weight:600}
 .chosen{background:var(--band)}
 .bars td{width:38%}
+.bars thead th,.explained thead th:last-child{text-align:left}
 .bars th{overflow-wrap:anywhere;white-space:normal;min-width:60px}
 .bar{display:flex;align-items:center;gap:10px}
 .bar i{flex:1;height:12px;border-radius:3px;background:var(--rule);overflow:hidden;min-width:40px}
@@ -99,7 +100,7 @@ tbody th{font-weight:600}
 .explained td:nth-child(2){font-weight:600}
 .explained th{font-weight:400;white-space:normal}
 .explained th[scope=rowgroup]{font-weight:650;padding-top:20px;text-align:left}
-.images{list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(88px,1fr));gap:10px;margin:0;padding:0}
+.images{list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:10px;margin:0;padding:0}
 .images li{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:8px;font-size:.8rem;line-height:1.35;text-align:center;overflow-wrap:anywhere}
 .images li.wrong{border:2px dashed var(--wrong);padding:7px}
 .images img{display:block;margin:0 auto 6px;width:64px;height:64px;object-fit:contain;border-radius:3px;background:var(--paper)}
@@ -132,7 +133,6 @@ th,td{padding:7px 8px}
 .bars .bar{flex-direction:column;align-items:stretch;gap:4px}
 .bars .bar i{flex:none}
 .bars .bar span{text-align:left;min-width:0}
-.bars thead th{text-align:left}
 .explained tr{display:grid;grid-template-columns:1fr auto;border-bottom:1px solid var(--rule);padding:7px 0}
 .explained th,.explained td{border:0;padding:0}
 .explained td:last-child{grid-column:1/-1;width:auto}

@@ -30,6 +30,12 @@ function reshaped(t: Tensor, channels: number, size: number): Tensor {
 
 const like = (t: Tensor, x: Tensor): Tensor => reshaped(t, width(x), x.rank === 2 ? 0 : height(x));
 
+/** Scores from features: [N] for one, [N, count] for more. */
+function gate(x: Tensor, count: number): Tensor {
+  const out = linear(tanh(x.rank === 4 ? flatten(globalAveragePool(x)) : x), count);
+  return count === 1 ? reshape(out, [0]) : out;
+}
+
 /** Draws a net from a plan. `free` allows strides, which would break the signature inside a skipped body. */
 class Artist {
   private readonly weights = new Map<string, Tensor>();
@@ -47,7 +53,10 @@ class Artist {
   private piece(x: Tensor, piece: Piece | Exit, free: boolean): Tensor {
     switch (piece.kind) {
       case 'exit':
-        return exit(x, { policy: piece.policy, head: (t) => this.head(t, piece.head) });
+        return exit(x, {
+          policy: piece.policy === 'gate' ? () => gate(x, 1) : piece.policy,
+          head: (t) => this.head(t, piece.head),
+        });
       case 'skip':
       case 'oneOf':
       case 'lazy':
@@ -119,11 +128,7 @@ class Artist {
 
   private choice(x: Tensor, piece: Choice, free: boolean): Tensor {
     const source = this.from(piece.gate) ?? x;
-    const scores = (count: number): Tensor => {
-      const pooled = source.rank === 4 ? flatten(globalAveragePool(source)) : source;
-      const out = linear(tanh(pooled), count);
-      return count === 1 ? reshape(out, [0]) : out;
-    };
+    const scores = (count: number) => gate(source, count);
     const outer = this.memory;
     const within = (build: () => Tensor) => (): Tensor => {
       this.memory = [...outer];

@@ -36,7 +36,8 @@ export type Piece = Layer | Choice;
 
 export interface Exit {
   readonly kind: 'exit';
-  readonly policy: 'confidence' | 'entropy' | 'patience';
+  /** `gate` looks at the features alone, so that the head runs only for those who leave. */
+  readonly policy: 'confidence' | 'entropy' | 'patience' | 'gate';
   readonly head: 'pooled' | 'flat' | 'conv';
 }
 
@@ -124,7 +125,7 @@ function choice(depth: number): fc.Arbitrary<Choice> {
 
 const exit: fc.Arbitrary<Exit> = fc.record({
   kind: fc.constant('exit' as const),
-  policy: fc.constantFrom('confidence' as const, 'entropy' as const, 'patience' as const),
+  policy: fc.constantFrom('confidence' as const, 'entropy' as const, 'patience' as const, 'gate' as const),
   head: fc.constantFrom('pooled' as const, 'flat' as const, 'conv' as const),
 });
 

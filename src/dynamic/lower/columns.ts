@@ -1,4 +1,4 @@
-import { type Block, type Placement, placement } from '../../graph/index.ts';
+import { type Block, type Node, type Placement, placement } from '../../graph/index.ts';
 import { isSelect, type Join, optionValues } from '../decision.ts';
 import type { Net } from '../net.ts';
 
@@ -17,19 +17,30 @@ export type ColumnJoins = readonly [Join, ...Join[]];
 /** Where the joins of a net lie, and in which order their columns stand in a trace. */
 export class JoinMap {
   readonly placed: Placement;
-  private readonly inBlock = new Map<Block, Join[]>();
+  private readonly joins = new Map<Block, Join[]>();
+  private readonly others = new Map<Block, Node[]>();
 
   constructor(net: Pick<Net, 'output'>) {
     this.placed = placement([net.output]);
-    for (const node of this.placed.nodes) {
-      if (!isSelect(node)) continue;
+    const put = <T extends Node>(lists: Map<Block, T[]>, node: T): void => {
       const block = this.placed.of.get(node)!;
-      this.inBlock.set(block, [...(this.inBlock.get(block) ?? []), node]);
+      const list = lists.get(block);
+      if (list) list.push(node);
+      else lists.set(block, [node]);
+    };
+    for (const node of this.placed.nodes) {
+      if (isSelect(node)) put(this.joins, node);
+      else if (!node.op.leaf) put(this.others, node);
     }
   }
 
   joinsIn(block: Block): readonly Join[] {
-    return this.inBlock.get(block) ?? [];
+    return this.joins.get(block) ?? [];
+  }
+
+  /** What a block computes beside its joins, in the order of the net. */
+  nodesIn(block: Block): readonly Node[] {
+    return this.others.get(block) ?? [];
   }
 
   /** The next exit of the chain that `join` belongs to: the one whose answer is what going on gives. */

@@ -19,6 +19,7 @@ import {
   split,
   substitute,
   type Tensor,
+  unsqueeze,
   where,
 } from '../../graph/index.ts';
 import { isSelect, type Join, optionValues } from '../decision.ts';
@@ -82,6 +83,7 @@ class Lowering {
       name: BATCH,
       made: new Map(),
     };
+    this.emitAll(root);
     const output = this.value(net.output, root);
     const parts = this.parts(root, undefined);
     const first = this.map.joinsIn(root.block)[0];
@@ -108,6 +110,11 @@ class Lowering {
     }
     rows.made.set(t, found);
     return found;
+  }
+
+  /** Makes everything of a region in the order of the net, so that `value` never walks far back (deep nets). */
+  private emitAll(rows: Rows): void {
+    for (const node of this.map.nodesIn(rows.block)) this.value(node.outputs[0]!, rows);
   }
 
   private fromOutside(t: Tensor, rows: Rows): Tensor {
@@ -151,10 +158,12 @@ class Lowering {
       results = results ? results.map((r, i) => where(spread(choice.mask(k), r), here[i]!, r)) : here;
     }
     results ??= node.outputs.map((t) => filled(score, t.shape.slice(1) as number[], 0, t.dtype));
-    const parts: Part[] = answers ? [] : [{ columns: choice.column(), width: 1 }];
+    const columns = new Map<number, Part>();
     let packed: Tensor | undefined;
 
-    for (const { k, block, values } of options.filter((o) => o.inside)) {
+    const inside = options.filter((o) => o.inside);
+    // An exit whose head lies inside answers first: what goes on carries the chain's column, on top of that answer.
+    for (const { k, block, values } of answers ? inside.reverse() : inside) {
       const inner: Rows = {
         block,
         parent: rows,
@@ -162,15 +171,17 @@ class Lowering {
         name: `${decision.name}/${block.name}.rows`,
         made: new Map(),
       };
-      const continued = k === 0 && next ? this.join(next, inner, passed + 1) : undefined;
+      this.emitAll(inner);
+      const goesOn = answers && k === 0;
+      const continued = goesOn && next ? this.join(next, inner, passed + 1) : undefined;
       if (continued) for (const [i, t] of continued.results.entries()) inner.made.set(next!.outputs[i]!, t);
       const computed = values.map((t) => this.value(t, inner));
-      const others = this.parts(inner, next);
+      const others = this.parts(inner, continued && next);
       // Rows that stay outside: the chain stopped here, and nothing inside was reached.
-      const chain: readonly Part[] = continued?.parts ?? (answers ? [{ value: passed + 1, width: 1 }] : []);
+      const chain: readonly Part[] = goesOn ? (continued?.parts ?? [{ value: passed + 1, width: 1 }]) : [];
       const entered = [...chain, ...others];
       const width = widthOf(entered);
-      const stayed: Part[] = answers
+      const stayed: Part[] = goesOn
         ? [
             { value: passed, width: 1 },
             { value: -1, width: width - 1 },
@@ -181,10 +192,10 @@ class Lowering {
       else if (packable(top)) {
         const whole = continued?.packed && others.length === 0 ? continued.packed : attach(top, entered);
         const out = this.guard(choice, inner, [attach(results[0]!, stayed), ...results.slice(1)], [whole, ...rest]);
-        const [result, columns] = split(out[0]!, [top.shape[1] as number, width], 1) as [Tensor, Tensor];
+        const [result, own] = split(out[0]!, [top.shape[1] as number, width], 1) as [Tensor, Tensor];
         results = [result, ...out.slice(1)];
-        packed = out[0]!;
-        parts.push({ columns, width });
+        packed = goesOn ? out[0]! : undefined;
+        columns.set(k, { columns: own, width });
       } else {
         const like = this.value(node.inputs[0]!, inner);
         const out = this.guard(
@@ -194,12 +205,14 @@ class Lowering {
           [...computed, standalone(entered, like)],
         );
         results = out.slice(0, -1);
-        parts.push({ columns: out.at(-1)!, width });
+        columns.set(k, { columns: out.at(-1)!, width });
       }
     }
-    if (answers && parts.length === 0)
-      parts.push({ columns: add(reshape(cast(choice.mask(0), 'float32'), [-1, 1]), passed), width: 1 });
-    const made: Joined = { results, parts, ...(packed && answers ? { packed } : {}) };
+    const parts = options.flatMap(({ k }) => columns.get(k) ?? []);
+    if (!answers) parts.unshift({ columns: choice.column(), width: 1 });
+    else if (!columns.has(0))
+      parts.unshift({ columns: add(unsqueeze(cast(choice.mask(0), 'float32'), [1]), passed), width: 1 });
+    const made: Joined = { results, parts, ...(packed && parts.length === 1 ? { packed } : {}) };
     this.joined.set(node, made);
     return made;
   }
@@ -222,13 +235,22 @@ class Lowering {
   }
 }
 
+const named = (t: Tensor): boolean => t.shape.some((d) => typeof d === 'string');
+
+/** Does the operator work along axis 0 of its rows? An axis counted from the end is one of the larger shape. */
+function alongRows({ attrs, inputs, outputs }: Node): boolean {
+  const { axis } = attrs as { axis?: number };
+  if (axis === undefined || !inputs[0] || !batched(inputs[0])) return false;
+  return (axis < 0 ? axis + Math.max(inputs[0].rank, outputs[0]!.rank) : axis) === 0;
+}
+
 /** Inside a region only some rows are present, so nothing may mix rows or move them to another axis. */
 function refuseMerging(node: Node): void {
   const inputs = node.inputs.filter((t) => t !== undefined);
-  if (!inputs.some(batched)) return;
+  if (!inputs.some(named)) return;
+  const apart = (t: Tensor): boolean => batched(t) && t.shape.slice(1).every((d) => typeof d === 'number');
   const bad =
-    node.op.couplesBatch ||
-    node.outputs.some((t) => !batched(t) || t.shape.slice(1).some((d) => typeof d === 'string'));
+    node.op.couplesBatch || alongRows(node) || !inputs.filter(named).every(apart) || !node.outputs.every(apart);
   if (bad)
     throw new DynaError(
       'graph',
@@ -252,7 +274,7 @@ export function sparse(net: Net, thresholds: Thresholds = {}, { form = 'rows' }:
   const base = form === 'branch' ? single(net) : net;
   const lowered = new Lowering(base, thresholds, form).run(base);
   const [output, trace] = simplify(lowered.trace ? [lowered.output, lowered.trace] : [lowered.output]);
-  const depth = nesting(placement([output!]));
+  const depth = nesting(placement(trace ? [output!, trace] : [output!]));
   if (depth > MOST_NESTED)
     throw new DynaError(
       'graph',

@@ -35,7 +35,7 @@ function histogram(paint: Painter, { name, histogram: { right, wrong } }: ExitRe
     marginLeft: 44,
     marginTop: 14,
     marginBottom: 38,
-    x: { domain: [0, 1], label: 'confidence', percent: true, ticks: 5, labelArrow: 'right' },
+    x: { domain: [0, 1], label: 'confidence', ticks: 5, tickFormat: (share: number) => percent(share, 0) },
     // Counts differ a hundredfold; the square root keeps the small ones visible.
     y: {
       type: 'sqrt',
@@ -75,7 +75,7 @@ export function ticks(up: number, down: number): number[] {
     return [5, 2, 1].find((k) => k * power <= n)! * power;
   };
   const height = Math.sqrt(up) + Math.sqrt(down);
-  const apart = (a: number, b: number) => Math.abs(Math.sqrt(a) - Math.sqrt(b)) / height >= 0.1;
+  const apart = (a: number, b: number) => Math.abs(Math.sqrt(a) - Math.sqrt(b)) / height >= 0.13;
   const largest = round(up);
   const upper = [largest, round(Math.max(1, largest / 4)), round(Math.max(1, largest / 16))].filter(
     (n, i, all) => apart(n, 0) && (i === 0 || apart(n, all[i - 1]!)),

@@ -1,5 +1,5 @@
-import type { PlotOptions } from '@observablehq/plot';
-import { chart, keyItem, type Painter } from '../chart.ts';
+import type { Markish, PlotOptions } from '@observablehq/plot';
+import { chart, keyItem, type Painter, type PlotModule } from '../chart.ts';
 import { count, known, milliseconds, percent } from '../format.ts';
 import { type Html, html } from '../html.ts';
 import type { CurvePoint, ReportData, Summary } from '../types.ts';
@@ -101,16 +101,7 @@ function panel(paint: Painter, { curve, summary }: ReportData, axis: Axis, same:
     x: { domain: [0, right], label: axis.label, ticks: 6 },
     y: { domain: [low - pad, Math.min(100, high + pad * 1.8)], label: '% right', ticks: 5, grid: true },
     marks: [
-      to > from && plot.rect([{ from, to }], { x1: 'from', x2: 'to', fill: 'var(--band)' }),
-      to > from &&
-        plot.text([{ x: (from + to) / 2 }], {
-          x: 'x',
-          frameAnchor: 'top',
-          dy: 3,
-          text: () => 'certified',
-          fill: 'var(--accent)',
-          fontSize: 10.5,
-        }),
+      ...(to > from ? certifiedBand(plot, from, to) : []),
       plot.ruleX([0], { stroke: 'var(--rule)' }),
       plot.line(path, { x: 'x', y: 'y', stroke: 'var(--accent)', strokeOpacity: 0.55, strokeWidth: 1.4 }),
       plot.dot(open, { ...spot, r: 3.4, fill: 'var(--paper)', stroke: 'var(--accent)' }),
@@ -124,6 +115,17 @@ function panel(paint: Painter, { curve, summary }: ReportData, axis: Axis, same:
   const words = [...chosen, ...full, ...plain, ...same].map((m) => m.title).join('; ');
   return paint.draw(`Accuracy over ${axis.label}, ${curve.length} operating points. ${words}.`, options);
 }
+
+const certifiedBand = (plot: PlotModule, from: number, to: number): Markish[] => [
+  plot.rect([{ from, to }], { x1: 'from', x2: 'to', fill: 'var(--band)' }),
+  plot.text(['certified'], {
+    x: () => (from + to) / 2,
+    frameAnchor: 'top',
+    dy: 3,
+    fill: 'var(--accent)',
+    fontSize: 10.5,
+  }),
+];
 
 function pointsTable({ curve, exits }: ReportData): Html {
   const names = exits.map((e) => e.name).join(' / ');

@@ -6,7 +6,7 @@ import type { ReportData } from '../types.ts';
 export function figuresSection({ summary }: ReportData): Html {
   const [head = [], ...rows] = summaryTable(summary);
   return html`<section id="figures" aria-labelledby="figures-h"><h2 id="figures-h">All figures, explained</h2>
-<p class="muted">Accuracies are of the untouched test split. Times are medians, taken in one process with all nets in turn.</p>
+<p class="muted">Accuracies are of the untouched test split. Times were taken in one process, all nets in turn.</p>
 <div class="scroll" role="region" aria-label="The nets side by side" tabindex="0"><table>
 <thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
 <tbody>${rows.map(

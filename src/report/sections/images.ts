@@ -1,4 +1,4 @@
-import { known, percent } from '../format.ts';
+import { percent } from '../format.ts';
 import { type Html, html } from '../html.ts';
 import { type Thumbnails, thumbnails } from '../thumbnails.ts';
 import type { Example, ReportData } from '../types.ts';
@@ -36,13 +36,16 @@ async function card(example: Example, thumbs: Thumbnails): Promise<Html> {
   const { label, answer, confidence } = example;
   const wrong = label !== answer;
   const src = await thumbs.of(example);
-  const sure = known(confidence) ? `${percent(confidence, 1)} sure` : 'confidence unknown';
+
   return html`<li${wrong ? html` class="wrong"` : ''}>${
     src &&
     html`<img src="${src}" alt="an image of class ${label}"${thumbs.pixelated ? html` class="small-pixels"` : ''}>`
   }${label}${
     wrong &&
     html`<span class="said"><span aria-hidden="true">✗ </span><span class="hidden">wrongly answered </span>${answer}</span>`
-  }<span class="sure">${sure}</span></li>
+  }<span class="sure">${surely(confidence)}</span></li>
 `;
 }
+
+/** Rounding must not make anybody certain. */
+const surely = (confidence: number): string => (confidence >= 0.9995 ? '> 99.9 %' : percent(confidence, 1));

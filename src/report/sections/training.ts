@@ -38,11 +38,11 @@ export function trainingSection(paint: Painter, { epochs, summary: { training } 
   const last = epochs.at(-1);
   const speed = `${whole(training.epochs)} epochs in ${duration(training.seconds)}, ${whole(training.imagesPerSecond)} images a second.`;
   return html`<section id="training" aria-labelledby="training-h"><h2 id="training-h">Training</h2>
-<p class="muted">All exits were trained together, on this machine. ${speed}</p>
+<p class="muted">All exits were trained together: ${speed}</p>
 ${
   last
     ? html`<div class="charts">
-${chart(lines(paint, 'loss', [loss]), 'Loss', known(last.loss) && `${last.loss.toPrecision(4)} at the end.`)}
+${chart(lines(paint, 'loss', [loss]), 'Loss', known(last.loss) ? `${last.loss.toPrecision(4)} at the end.` : '')}
 ${chart(lines(paint, '% right', series), 'Accuracy of each exit', 'All images, as if everybody left there.')}
 </div>
 <ul class="key">${series.map((s) => keyItem(s.look.shape, s.look.colour, `${s.name}: ${percent(last.accuracy[s.name])} at the end`))}</ul>`
@@ -64,19 +64,24 @@ function lines(paint: Painter, label: string, series: readonly Series[]): Html {
     height: 210,
     marginLeft: 44,
     marginBottom: 38,
-    x: { label: 'epoch', ticks, tickFormat: 'd', domain: last > first ? [first, last] : [first - 1, first + 1] },
+    x: {
+      label: 'epoch',
+      inset: 8,
+      ticks,
+      tickFormat: 'd',
+      domain: last > first ? [first, last] : [first - 1, first + 1],
+    },
     y: { label, ticks: 5, grid: true, nice: true },
     marks: series.flatMap(({ values, look: { colour, symbol } }) => [
       plot.line(values, { x: 'epoch', y: 'value', stroke: colour, strokeWidth: 1.6 }),
-      dots &&
-        plot.dot(values, {
-          x: 'epoch',
-          y: 'value',
-          symbol,
-          r: 3.2,
-          fill: symbol === 'square' ? 'var(--paper)' : colour,
-          stroke: colour,
-        }),
+      plot.dot(dots ? values : [], {
+        x: 'epoch',
+        y: 'value',
+        symbol,
+        r: 3.2,
+        fill: symbol === 'square' ? 'var(--paper)' : colour,
+        stroke: colour,
+      }),
     ]),
   });
 }

@@ -201,7 +201,7 @@ export const elementwiseRows: RowsOf<typeof room> = {
   Tanh: one(Math.tanh, tanh),
   Sigmoid: [...one((v) => 1 / (1 + Math.exp(-v)), sigmoid), ...one((v) => v / (1 + Math.exp(-v)), silu)],
   Softplus: one((v) => Math.log(1 + Math.exp(v)), softplus, { value: wide }),
-  Relu: one((v) => (v > 0 ? v : 0), relu),
+  Relu: one((v) => Math.max(0, v), relu),
   LeakyRelu: one(
     (v) => (v > 0 ? v : 0.2 * v),
     (x) => leakyRelu(x, 0.2),

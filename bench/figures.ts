@@ -1,0 +1,67 @@
+// npm run figures: writes the tables of README.md from results/*.json.
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Summary } from '../src/report/types.ts';
+
+const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+const json = <T>(name: string): T => JSON.parse(read(`results/${name}.json`)) as T;
+
+const percent = (v: number | null): string => (v === null ? '-' : `${(100 * v).toFixed(2)} %`);
+const million = (v: number | null): string => (v === null ? '-' : `${(v / 1e6).toFixed(1)} M`);
+const ms = (v: number): string => `${v.toFixed(3)} ms`;
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+function demo(): string {
+  const s = json<Summary>('demo-fashion-mnist');
+  const row = (name: string, r: Summary['full']) => [name, percent(r.accuracy), million(r.macs), ms(r.ms1), ms(r.ms64)];
+  return [
+    `Fashion-MNIST, seed ${s.seed}, ${s.training.epochs} epochs in ${Math.round(s.training.seconds)} s, measured on: ${s.machine}.`,
+    '',
+    table(
+      ['', 'test accuracy', 'MACs', 'one image', 'in batches of 64, each'],
+      [
+        row('static', s.static),
+        row('full', s.full),
+        row('**dynamic**', s.dynamic),
+        ['same MACs', percent(s.baseline.sameMacs.accuracy), million(s.baseline.sameMacs.macs), '', ''],
+      ],
+    ),
+    '',
+    `**${s.speedup1.toFixed(2)}x** faster for one image and **${s.speedup64.toFixed(2)}x** in batches of 64 (MACs: ${s.macSpeedup.toFixed(2)}x); realisation ${s.realisation1.toFixed(3)} and ${s.realisation64.toFixed(3)}. ` +
+      `The worst case beside it: an image that exits nowhere takes ${ms(s.dynamic.ms1NobodyExits)} (static ${ms(s.static.ms1)}); 95th percentile ${ms(s.dynamic.ms1p95)}. ` +
+      `Certified: ${s.certificate.risk} <= ${100 * s.certificate.epsilon} % with confidence ${100 * (1 - s.certificate.delta)} % (${s.certificate.method}, n = ${s.certificate.n}). ` +
+      `Exits: ${s.exits.map((e) => `${e.name} takes ${percent(e.share)} at ${percent(e.accuracy)}`).join(', ')}.`,
+    '',
+    `Made by \`${s.command}\` ([results/demo-fashion-mnist.json](results/demo-fashion-mnist.json)).`,
+  ].join('\n');
+}
+
+interface Side {
+  readonly ms: number;
+  readonly imagesPerSecond: number;
+}
+
+function training(): string {
+  const t = json<{ ours: Side; torch: Side & { version?: string }; ratio: number; command: string; machine: unknown }>(
+    'training',
+  );
+  return `ResNet-20, 32x32 images, batch 64, SGD with momentum: **${Math.round(t.ours.imagesPerSecond)} images/s** against ${Math.round(t.torch.imagesPerSecond)} for PyTorch on the same machine in the same run (${t.ratio.toFixed(2)}x; \`${t.command}\`, [results/training.json](results/training.json)).`;
+}
+
+const sections: Record<string, () => string> = { demo, training };
+
+/** README.md as the results say it should be. */
+export function currentReadme(): string {
+  let text = read('README.md');
+  for (const [name, write] of Object.entries(sections))
+    text = text.replace(
+      new RegExp(`(<!-- figures: ${name} -->\\n)[\\s\\S]*?(<!-- /figures -->)`),
+      (_, open: string, close: string) => `${open}${write()}\n${close}`,
+    );
+  return text;
+}
+
+if (process.argv[1]?.endsWith('figures.ts')) writeFileSync(new URL('../README.md', import.meta.url), currentReadme());
