@@ -77,7 +77,7 @@ describe('writeAtomic', () => {
     const source = new URL('./files.ts', import.meta.url).href;
     const write = `import { register } from 'tsx/esm/api'; register();
       const { writeAtomic } = await import(${JSON.stringify(source)});
-      await writeAtomic(${JSON.stringify(path)}, new Uint8Array(1e6)).catch((e) => console.log(e.message));`;
+      await writeAtomic(${JSON.stringify(path)}, new Uint8Array(1e6), ${JSON.stringify(`${path}.kept`)}).catch((e) => console.log(e.message));`;
     const run = `${inside}; "$0" --input-type=module -e "$1"; cat ${path}; echo; ls -A ${folder}/disk`;
     const { status, stdout, stderr } = spawnSync('unshare', ['-rm', 'bash', '-c', run, process.execPath, write], {
       encoding: 'utf8',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DynaError } from './errors.ts';
 
@@ -41,10 +41,11 @@ export async function readBytes(path: string): Promise<Uint8Array> {
  * name. Whoever reads `path` sees the old file or the new one, also after a crash; when writing fails (full disk,
  * read-only folder) the old file stays as it was.
  *
+ * @param keep where the file that was there before goes; without it, it is replaced
  * @throws DynaError 'file' that names the path and the reason
  * @example await writeAtomic('fashion.onnx', bytes)
  */
-export async function writeAtomic(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeAtomic(path: string, content: Uint8Array | string, keep?: string): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
   let file: FileHandle | undefined;
   try {
@@ -53,13 +54,33 @@ export async function writeAtomic(path: string, content: Uint8Array | string): P
     await file.writeFile(content);
     await file.sync();
     await file.close();
+    if (keep !== undefined) await rename(path, keep).catch(unlessMissing);
     await rename(temporary, path);
   } catch (cause) {
     await file?.close().catch(() => undefined);
     await unlink(temporary).catch(() => undefined);
-    throw fileError(`"${path}" could not be written (what was there before is unchanged)`, cause);
+    throw writeError(path, cause);
   }
   await syncFolder(dirname(path));
+}
+
+/** A failed write as one sentence. */
+export const writeError = (path: string, cause: unknown): DynaError =>
+  fileError(`"${path}" could not be written (what was there before is unchanged)`, cause);
+
+const unlessMissing = (cause: NodeJS.ErrnoException): void => {
+  if (cause.code !== 'ENOENT') throw cause;
+};
+
+/**
+ * Makes a folder and those above it.
+ *
+ * @throws DynaError 'file'
+ */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+    throw writeError(path, cause);
+  });
 }
 
 const isFolder = (path: string): Promise<boolean> =>

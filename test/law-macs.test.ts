@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { cut, decodeTrace, sparse, traceKey } from '../src/dynamic/index.ts';
-import { realise } from './support/build-net.ts';
+import { cut, decodeTrace, net, select, sparse, traceKey } from '../src/dynamic/index.ts';
+import { add, convolve, flatten, param, relu, reshape } from '../src/graph/index.ts';
+import { classify, heNormal, linear } from '../src/nn/index.ts';
+import { randomInput, randomWeights, realise } from './support/build-net.ts';
 import { randomCase, runs } from './support/random-nets.ts';
 import { expectedOf, macsOf, needed } from './support/reference.ts';
 import { bytesOf, executed, executedMacs, outputsOf, row, runAll } from './support/run.ts';
@@ -54,3 +56,29 @@ it('the MACs that a trace tells are those that the engine executed', async () =>
   expect(seen.cuts, JSON.stringify(seen)).toBeGreaterThan(0);
   if (process.env.DYNANEURAL_RUNS) console.log(seen);
 }, 3_600_000);
+
+it('work that two regions share in name only is done in each, where it is taken', async () => {
+  const made = net({ input: [2, 4, 4], classes: 3 }, (x) => {
+    const weight = param('both', [2, 2, 3, 3], heNormal([2, 2, 3, 3]));
+    const gate = () => reshape(linear(flatten(x), 1), [0]);
+    const run = () => relu(convolve(x, weight, undefined, { padding: 1 }));
+    const [a, b] = ['one', 'two'].map((name) => select({ score: gate(), options: { skip: () => x, run }, name }));
+    return classify(add(a!, b!));
+  });
+  const weights = randomWeights(made, 1);
+  const x = randomInput(made, 1, 1);
+  const [one, always] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const conv = 16 * 2 * 18;
+  for (const form of ['rows', 'branch'] as const)
+    for (const [thresholds, times] of [
+      [{ one, two: one }, 0],
+      [{ one, two: always }, 1],
+      [{ one: always, two: always }, 2],
+    ] as const) {
+      const lowered = outputsOf(sparse(made, thresholds, { form }));
+      const [ran] = await runAll(lowered, weights, [x], 'disabled');
+      const [trace] = decodeTrace(ran!.trace!, traceKey(made));
+      expect(trace!.macs).toBe(times * conv + 2 * 32 + 6);
+      expect(executedMacs(await executed(bytesOf(lowered, weights), x)), `${form}, ${times}`).toBe(trace!.macs);
+    }
+});

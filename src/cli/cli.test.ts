@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fromJson } from './context.ts';
 import { dyna, type Ended, install, start, writeNet, writePhotos } from './fixtures/dyna.ts';
 
 let home: string;

@@ -31,6 +31,10 @@ export interface RunRecord {
     readonly seed: number;
     readonly crop?: number;
     readonly flip?: boolean;
+    /** What another process needs to go on in the same way. */
+    readonly threads?: number;
+    readonly checkpointEvery?: number;
+    readonly metrics?: string;
   };
 }
 

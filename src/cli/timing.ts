@@ -1,5 +1,5 @@
 import { type BudgetOptions, type LoadedModel, load, toBytes } from '../deploy/index.ts';
-import { median, quantile } from '../deploy/measure.ts';
+import { median, quantile, trimmedMean } from '../deploy/measure.ts';
 import { cut, decisionsOf, type Model } from '../dynamic/index.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
@@ -8,7 +8,7 @@ import type { SessionOptions } from '../runtime/index.ts';
 export interface Timed {
   readonly batch: number;
   readonly rounds: number;
-  /** For one image: the median of each path, weighted by how often it was taken. For a batch: the median. */
+  /** For one image: the median of each path, weighted by how often it was taken. For a batch: the mean without the outer tenths. */
   readonly dynamic: number;
   readonly dynamicP95: number;
   /** The same file with all exits at "never". */
@@ -73,7 +73,7 @@ export async function timed(model: LoadedModel, options: TimingOptions): Promise
       if (round < 0) continue;
       times[at]!.push(ms);
       if (at > 0) continue;
-      paths.push(batch === 1 ? answers[0]!.exit : '');
+      paths.push(answers[0]!.exit);
       for (const { exit } of answers) left.set(exit, left.get(exit)! + 1);
       for (const t of trace) macs += t.macs;
     }
@@ -82,7 +82,8 @@ export async function timed(model: LoadedModel, options: TimingOptions): Promise
   const n = rounds * batch;
   const shares = names.map((name) => left.get(name)! / n);
   const onPath = [...new Set(paths)].map((path) => times[0]!.filter((_, i) => paths[i] === path));
-  const dynamic = onPath.reduce((sum, own) => sum + (own.length / rounds) * median(own), 0);
+  const dynamic =
+    batch === 1 ? onPath.reduce((sum, own) => sum + (own.length / rounds) * median(own), 0) : trimmedMean(times[0]!); // batches differ in who exits: a median would hide the slow ones
   const [nobodyExits = 0, ...gateFree] = times.slice(1).map(median);
   const full = gateFree.at(-1) ?? null;
   return {

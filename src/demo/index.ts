@@ -1,10 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { takeBatch } from '../data/index.ts';
 import { load, toBytes } from '../deploy/index.ts';
 import { type Measured, measure } from '../deploy/measure.ts';
 import { type CertifiedModel, certify, cut, decisionsOf, exitCosts, observations } from '../dynamic/index.ts';
-import { writeAtomic } from '../files.ts';
+import { makeFolder, writeAtomic } from '../files.ts';
 import { encodeModel, toOnnx } from '../graph/index.ts';
 import { type Progress, silent } from '../progress.ts';
 import { commit, machine } from '../provenance.ts';
@@ -119,7 +118,7 @@ async function certifyStage(
 export async function demo(options: DemoOptions = {}): Promise<DemoResult> {
   const { out = 'out/demo', seed = 1, quick = false, progress = silent, onNote = () => {} } = options;
   const splits = await openSplits(chooseData(options.data, onNote), seed, quick);
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
 
   const trained = await trainStage(splits, options, progress);
   const certified = await certifyStage(trained, splits, quick, progress);

@@ -75,6 +75,7 @@ section{margin:44px 0;scroll-margin-top:16px}
 .chart{margin:0;min-width:0;max-width:490px}
 .chart svg{display:block;width:100%;height:auto;overflow:visible;--plot-background:var(--paper)}
 .chart svg text{white-space:pre}
+.charts.narrow .chart{max-width:360px}
 .chart figcaption{font-size:.84rem;line-height:1.4}
 .chart figcaption b{color:var(--ink);font-weight:600;font-size:.92rem;overflow-wrap:anywhere}
 .key{list-style:none;display:flex;flex-wrap:wrap;gap:4px 22px;margin:12px 0 0;padding:0;font-size:.88rem}
@@ -86,11 +87,11 @@ caption{text-align:left;color:var(--muted);font-size:.84rem;padding-bottom:6px}
 th,td{text-align:right;padding:7px 12px;border-bottom:1px solid var(--rule);font-weight:400;vertical-align:top;white-space:nowrap}
 th:first-child,td:first-child{text-align:left;padding-left:0}
 thead th{color:var(--muted);font-size:.84rem;vertical-align:bottom}
-tbody th{font-weight:600}
+tbody th{font-weight:600;white-space:normal}
 .chosen{background:var(--band)}
 .bars td{width:38%}
 .bars thead th,.explained thead th:last-child{text-align:left}
-.bars th{overflow-wrap:anywhere;white-space:normal;min-width:60px}
+.bars th{overflow-wrap:anywhere;min-width:60px}
 .bar{display:flex;align-items:center;gap:10px}
 .bar i{flex:1;height:12px;border-radius:3px;background:var(--rule);overflow:hidden;min-width:40px}
 .bar i b{display:block;height:100%;background:var(--accent)}
@@ -98,9 +99,9 @@ tbody th{font-weight:600}
 .bar span{min-width:4.6em;text-align:right}
 .explained td:last-child{text-align:left;white-space:normal;color:var(--muted);width:58%}
 .explained td:nth-child(2){font-weight:600}
-.explained th{font-weight:400;white-space:normal}
+.explained th{font-weight:400}
 .explained th[scope=rowgroup]{font-weight:650;padding-top:20px;text-align:left}
-.images{list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:10px;margin:0;padding:0}
+.images{list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(100px,1fr));gap:10px;margin:0;padding:0}
 .images li{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:8px;font-size:.8rem;line-height:1.35;text-align:center;overflow-wrap:anywhere}
 .images li.wrong{border:2px dashed var(--wrong);padding:7px}
 .images img{display:block;margin:0 auto 6px;width:64px;height:64px;object-fit:contain;border-radius:3px;background:var(--paper)}
@@ -129,6 +130,7 @@ h1{font-size:1.5rem}
 .strip .figure{font-size:1.45rem}
 .strip .words{font-size:1.2rem}
 section{margin:34px 0}
+.images{grid-template-columns:repeat(auto-fill,minmax(76px,1fr))}
 th,td{padding:7px 8px}
 .bars .bar{flex-direction:column;align-items:stretch;gap:4px}
 .bars .bar i{flex:none}

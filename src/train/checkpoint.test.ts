@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
+import { writeAtomic } from '../files.ts';
 import { ndarray } from '../graph/index.ts';
-import { writeAtomic } from './atomic.ts';
 import { type Checkpoint, checkpointPath, openCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { decodeState, encodeState } from './container.ts';
 
@@ -113,18 +113,6 @@ it('a crash between the two renames loses nothing', async () => {
   expect((await openCheckpoint(at, never))?.checkpoint.step).toBe(1);
 });
 
-it.runIf(existsSync('/dev/full'))('a full disk leaves the old file whole and no rest', async () => {
-  const at = folder();
-  await saveCheckpoint(at, checkpoint(1));
-  symlinkSync('/dev/full', `${checkpointPath(at)}.tmp`); // the kernel answers each write with "no space left"
-  await expect(saveCheckpoint(at, checkpoint(2))).rejects.toMatchObject({
-    code: 'file',
-    message: expect.stringMatching(/checkpoint\.dyna could not be written: the disk is full; make room/),
-  });
-  expect((await openCheckpoint(at, never))?.checkpoint.step).toBe(1);
-  expect(readdirSync(at)).toEqual(['checkpoint.dyna']);
-});
-
 it.skipIf(process.platform === 'win32')('a read-only folder is refused, the old file stays', async () => {
   const at = folder();
   await saveCheckpoint(at, checkpoint(1));
@@ -134,7 +122,7 @@ it.skipIf(process.platform === 'win32')('a read-only folder is refused, the old 
   try {
     await expect(writeAtomic(checkpointPath(at), new Uint8Array(3))).rejects.toMatchObject({
       code: 'file',
-      message: expect.stringMatching(/could not be written: writing there is not allowed/),
+      message: expect.stringMatching(/could not be written .*permission is missing/),
     });
   } finally {
     if (root) process.seteuid?.(0);

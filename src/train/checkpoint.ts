@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DynaError } from '../errors.ts';
+import { writeAtomic } from '../files.ts';
 import type { Arrays } from '../runtime/index.ts';
-import { writeAtomic } from './atomic.ts';
 import { decodeState, encodeState } from './container.ts';
 import type { MeterState } from './meter.ts';
 import type { Recipe } from './recipe.ts';

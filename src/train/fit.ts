@@ -2,7 +2,7 @@ import { type Loader, loader } from '../data/index.ts';
 import { type Net, parametersOf } from '../dynamic/index.ts';
 import { ndarray } from '../graph/index.ts';
 import { materialize } from '../nn/index.ts';
-import { type Arrays, openStateInWorker, type StateRunner } from '../runtime/index.ts';
+import { type Arrays, blockSize, openStateInWorker, type StateRunner } from '../runtime/index.ts';
 import { whereNotFinite } from './diagnose.ts';
 import { accuracies } from './evaluate.ts';
 import { feedsFrom, type StepFeeds } from './feeds.ts';
@@ -31,7 +31,7 @@ export async function train(net: Net, options: TrainOptions): Promise<Trained> {
   const settings = settingsOf(options);
   checkTrainable(net, settings);
   const { data, batch, seed, augment, checkpoint } = settings;
-  const graphs = trainingGraphs(net, settings);
+  const graphs = trainingGraphs(net, { ...settings, block: await blockSize() });
   const batches = loader(data, { batch, seed, shuffle: true, dropLast: true, ...(augment ? { augment } : {}) });
   const total = settings.epochs * batches.batchesPerEpoch;
   const keeper = checkpoint === undefined ? undefined : await Keeper.open(checkpoint, graphs, settings, total);

@@ -1,5 +1,4 @@
 /** Training: a net and data in, weights out; it can be stopped and continued at any step. */
-export { writeAtomic } from './atomic.ts';
 export { train } from './fit.ts';
 export type { MetricsLine } from './metrics.ts';
 export type { TrainOptions, TrainProgress } from './options.ts';

@@ -1,6 +1,6 @@
 import { DynaError } from '../errors.ts';
+import { makeFolder } from '../files.ts';
 import { type Arrays, environment } from '../runtime/index.ts';
-import { makeFolder } from './atomic.ts';
 import { type Checkpoint, type Machine, machineChanges, openCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import type { Settings } from './options.ts';
 import { differences, RatesDigest, type Recipe, recipeOf, refuseOther } from './recipe.ts';

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { makeFolder, writeError } from './atomic.ts';
+import { makeFolder, writeError } from '../files.ts';
 import type { EpochMetrics } from './types.ts';
 
 /** A line of the metrics file. */

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Net, parametersOf } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
+import { makeFolder, writeAtomic } from '../files.ts';
 import { sameShape } from '../graph/index.ts';
-import { makeFolder, writeAtomic } from './atomic.ts';
 import { decodeState, encodeState } from './container.ts';
 import type { Trained } from './types.ts';
 

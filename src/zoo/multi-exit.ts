@@ -13,14 +13,13 @@ export interface Task {
 const head = (x: Tensor): Tensor => classify(conv(x, 64, { stride: 2, norm: 'batch', activation: 'relu' }));
 
 /**
- * A residual net with two exits for small images (28x28 grey or 32x32 colour): about 60 million MACs in full, about 14 %
- * of them up to the first exit. Its body is wide and late where the early part is thin, because a decision has to guard
- * about twenty times its own time to be worth it.
+ * A residual net with two exits for small images (28x28 grey or 32x32 colour). Its body is wide and late where the early
+ * part is thin, because a decision has to guard about twenty times its own time to be worth it.
  */
 export const multiExit = ({ input, classes }: Task): Net =>
   net({ input, classes, name: 'multi-exit' }, (x) => {
-    x = conv(x, 32, { stride: 2, norm: 'batch', activation: 'relu' });
-    x = residual(x, 48);
+    x = conv(x, 16, { norm: 'batch', activation: 'relu' });
+    x = residual(x, 48, { stride: 2 });
     x = exit(x, { head });
     x = residual(x, 64);
     x = exit(x, { head });
@@ -33,8 +32,8 @@ export const multiExit = ({ input, classes }: Task): Net =>
 /** The same depth without exits, narrowed to about a third of the MACs: what a static net can do for the same compute. */
 export const plain = ({ input, classes }: Task): Net =>
   net({ input, classes, name: 'plain' }, (x) => {
-    x = conv(x, 32, { stride: 2, norm: 'batch', activation: 'relu' });
-    x = residual(x, 32);
+    x = conv(x, 16, { norm: 'batch', activation: 'relu' });
+    x = residual(x, 32, { stride: 2 });
     x = residual(x, 32);
     x = residual(x, 64, { stride: 2 });
     x = residual(x, 64);

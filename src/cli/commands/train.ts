@@ -1,4 +1,4 @@
-import { basename, extname } from 'node:path';
+import { basename, extname, resolve } from 'node:path';
 import { type Net, parametersOf } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { sizeOf } from '../../graph/index.ts';
@@ -55,6 +55,7 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
   const source = await openNet(netName(folder, record.net));
   const net = source.build({ input: record.shape, classes: record.classes.length });
   const { epochs, batch, lr, seed, crop, flip } = record.training;
+  const { threads, checkpointEvery, metrics = files.metrics } = { ...record.training, ...pick(options, habits) };
   if (fresh) await writeRecord(folder, record);
   const signal = cx.interruptible('Stopping after this step; press Ctrl-C again to stop at once.');
   const show = progressOf(cx);
@@ -69,13 +70,13 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
       ...(lr === undefined ? {} : { lr }),
       ...(crop || flip ? { augment: { ...(crop ? { crop } : {}), ...(flip ? { flip } : {}) } } : {}),
       checkpoint: files.checkpoint,
-      ...(options.checkpointEvery ? { every: options.checkpointEvery } : {}),
+      ...(checkpointEvery ? { every: checkpointEvery } : {}),
       resume: options.resume ?? false,
-      metrics: options.metrics ?? files.metrics,
+      metrics,
       onProgress: show,
       onWarning: cx.note,
       signal,
-      ...(options.threads ? { session: { intraOpNumThreads: options.threads } } : {}),
+      ...(threads ? { session: { intraOpNumThreads: threads } } : {}),
     });
   } catch (error) {
     if (!(error instanceof TrainingStopped) || error.reason !== 'interrupted') throw error;
@@ -89,6 +90,9 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
   return summary(folder, record, net, trained);
 }
 
+/** Settings that do not change the weights: on --resume they may be given anew. */
+const habits = ['threads', 'checkpointEvery', 'metrics'] as const;
+
 interface Start {
   readonly folder: string;
   readonly record: Omit<RunRecord, 'schema'>;
@@ -97,7 +101,7 @@ interface Start {
 }
 
 async function started(name: string | undefined, options: TrainOptions, cx: Context): Promise<Start> {
-  const { data, epochs = 4, batch = 64, seed = 1, lr, crop, flip } = options;
+  const { data, epochs = 4, batch = 64, seed = 1 } = options;
   if (name === undefined)
     throw new DynaError('usage', 'dyna train expects a net, got none', {
       fix: 'name a built-in one or a module, or give --out and --resume to go on with a run',
@@ -132,9 +136,8 @@ async function started(name: string | undefined, options: TrainOptions, cx: Cont
       epochs,
       batch,
       seed,
-      ...(lr === undefined ? {} : { lr }),
-      ...(crop ? { crop } : {}),
-      ...(flip ? { flip } : {}),
+      ...pick(options, ['lr', 'crop', 'flip', 'threads', 'checkpointEvery']),
+      ...(options.metrics === undefined ? {} : { metrics: resolve(options.metrics) }),
     },
   };
   return { folder, record, parts, fresh: true };

@@ -28,6 +28,9 @@ function common(a: Block, b: Block): Block {
   return p;
 }
 
+/** Whether `inner` is `outer` or lies in it. */
+export const encloses = (outer: Block, inner: Block): boolean => common(outer, inner) === outer;
+
 /** Places every node into a block: whatever only one branch needs belongs to that branch, weights included. */
 export function placement(outputs: readonly Tensor[]): Placement {
   const nodes = order(outputs);

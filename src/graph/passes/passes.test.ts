@@ -172,6 +172,27 @@ describe('branches', () => {
     await runner.close();
   });
 
+  test('simplifying shares work with what encloses it, never between branches beside each other', () => {
+    const x = input('x', [2]);
+    const [c, d] = [input('c', [], 'bool'), input('d', [], 'bool')];
+    const work = () => tanh(mul(x, 2));
+    const ran = (t: Tensor[]): string[] => {
+      const model = toOnnx(Object.fromEntries(simplify(t).map((r, i) => [`r${i}`, r])));
+      return model.graph.nodes.map((n) => n.op).filter((op) => op === 'Tanh');
+    };
+    const first = branch(c, [work()], [x])[0]!;
+    const second = branch(d, [add(work(), 1)], [x])[0]!;
+    expect(ran([first, second])).toEqual([]);
+    expect(ran([first, second, work()])).toEqual(['Tanh']);
+    expect(ran([work(), first, second])).toEqual(['Tanh']);
+    expect(order(simplify([work(), first, second])).filter((n) => n.op.name === 'Tanh').length).toBe(1);
+    expect(
+      order(simplify([branch(c, [add(work(), branch(d, [work()], [x])[0]!)], [x])[0]!])).filter(
+        (n) => n.op.name === 'Tanh',
+      ).length,
+    ).toBe(1);
+  });
+
   test('results that nobody computes inside: inputs, outer values, constants, one value twice', async () => {
     const x = input('x', [2]);
     const c = input('c', [], 'bool');

@@ -4,6 +4,7 @@ import { constant, constantOf, ints } from '../ops/leaf.ts';
 import { ShapeOf } from '../ops/reshape.ts';
 import { isConcrete } from '../shape.ts';
 import type { Attrs, Node, Tensor } from '../tensor.ts';
+import { type Block, encloses, placement } from './blocks.ts';
 import { remake, rewrite, type Visitor } from './rewrite.ts';
 
 /** Folding never makes a constant larger than this (elements), unless it replaces a larger one. */
@@ -35,28 +36,34 @@ const attributeKey = (attrs: Attrs): string =>
 /** Constants up to this many elements are compared by value; larger ones by identity. */
 const LARGEST_INTERNED = 1024;
 
-/** Merges nodes that compute the same, and equal constants. */
-export function mergeEqual(): Visitor {
-  const known = new Map<string, readonly Tensor[]>();
+/**
+ * Merges nodes that compute the same, and equal constants, but never across branches that do not enclose each other:
+ * the one that is left would have to be evaluated around both, even where neither branch is taken.
+ */
+function mergeEqual(blocks: ReadonlyMap<Node, Block>): Visitor {
+  const known = new Map<string, { block: Block; outputs: readonly Tensor[] }[]>();
   const idOf = (t: Tensor | undefined): string => (t ? `${t.node.id}.${t.index}` : '');
   return (node: Node, inputs) => {
     const { op, attrs } = node;
     if (op.leaf && op.leaf !== 'constant') return undefined;
     if (op.leaf === 'constant' && sizeOf((attrs.value as NDArray).dims) > LARGEST_INTERNED) return undefined;
     const key = `${op.domain}:${op.name}(${inputs.map(idOf).join()})${attributeKey(attrs)}`;
-    const same = known.get(key);
-    if (same) return same;
-    if (inputs.every((t, i) => t === node.inputs[i])) {
-      known.set(key, node.outputs);
-      return undefined;
+    const block = blocks.get(node)!;
+    const list = known.get(key) ?? [];
+    known.set(key, list);
+    const same = list.find((k) => encloses(k.block, block) || encloses(block, k.block));
+    if (same) {
+      if (encloses(block, same.block)) same.block = block;
+      return same.outputs;
     }
     const made = remake(node, inputs);
-    known.set(key, made);
+    list.push({ block, outputs: made });
     return made;
   };
 }
+
 /** Folds constants and merges equal nodes; what nothing needs falls away by itself. */
 export function simplify(outputs: readonly Tensor[]): Tensor[] {
-  const merge = mergeEqual();
-  return rewrite(rewrite(outputs, foldConstants), merge);
+  const folded = rewrite(outputs, foldConstants);
+  return rewrite(folded, mergeEqual(placement(folded).of));
 }

@@ -10,7 +10,7 @@ export const confidenceSection = (paint: Painter, { exits }: ReportData): Html =
   html`<section id="confidence" aria-labelledby="confidence-h"><h2 id="confidence-h">How sure each exit is</h2>
 <p class="muted">Calibrated confidence of all images that reached an exit, whether they stopped there or went on. Right answers point up, wrong ones down; a good exit has its wrong answers far to the left.</p>
 <ul class="key">${keyItem('bar', 'var(--accent)', 'right answers')}${keyItem('hatch', 'var(--wrong)', 'wrong answers')}</ul>
-<div class="charts">
+<div class="charts narrow">
 ${exits.map((e) => histogram(paint, e))}
 </div></section>`;
 
@@ -31,7 +31,8 @@ function histogram(paint: Painter, { name, histogram: { right, wrong } }: ExitRe
   const box = { x1: 'from', x2: 'to', y1: () => 0, inset: 0.5 } as const;
   const words = `${whole(r + w)} images reached it, ${percent(r / (r + w))} of its answers were right`;
   const svg = paint.draw(`Histogram of confidence at ${name}: ${words}.`, {
-    height: 190,
+    width: 300,
+    height: 170,
     marginLeft: 44,
     marginTop: 14,
     marginBottom: 38,

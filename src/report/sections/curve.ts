@@ -28,10 +28,14 @@ export function curveSection(paint: Painter, data: ReportData): Html {
   const macs: Axis = { label: `${prefix}MACs, mean of an image`, of: (p) => p.macs, show: count, unit };
   const chosen = curve.find((p) => p.chosen);
   const line = (name: string, r: { accuracy: number | null; macs: number; ms1: number }) =>
-    `${name}: ${percent(r.accuracy)}, ${milliseconds(r.ms1)}, ${count(r.macs)} MACs`;
+    `${name}: ${known(r.accuracy) ? percent(r.accuracy) : 'accuracy unknown'}, ${milliseconds(r.ms1)}, ${count(r.macs)} MACs`;
 
   return html`<section id="curve" aria-labelledby="curve-h"><h2 id="curve-h">Accuracy against time</h2>
-<p class="muted">One file holds all of these operating points; a caller moves between them at run time with one number, the budget. The shaded range is certified.</p>
+<p class="muted">One file holds all of these operating points; a caller moves between them at run time with one number, the budget. ${
+    curve.filter((p) => p.certified).length > 1
+      ? 'The shaded range is certified.'
+      : 'Only one point is certified, so it is the one that is used.'
+  }</p>
 <div class="charts">
 ${chart(panel(paint, data, time, []), 'Against time', 'The paths’ measured times, weighted by their shares.')}
 ${chart(panel(paint, data, macs, baseline(summary, macs)), 'Against computation', 'MACs counted from the graph that runs.')}
@@ -42,7 +46,7 @@ ${keyItem('circle', 'var(--accent)', 'certified')}
 ${curve.some((p) => !p.certified) && keyItem('ring', 'var(--accent)', 'tested, not certified')}
 ${keyItem('square', 'var(--fourth)', line('full', summary.full))}
 ${keyItem('diamond', 'var(--second)', line('static', summary.static))}
-${keyItem('triangle', 'var(--third)', `static net of the same mean MACs: ${percent(sameMacs.accuracy)}, ${count(sameMacs.macs)} MACs`)}
+${keyItem('triangle', 'var(--third)', `static net of the same mean MACs: ${known(sameMacs.accuracy) ? `${percent(sameMacs.accuracy)}, ${count(sameMacs.macs)} MACs` : 'not measured'}`)}
 </ul>
 ${pointsTable(data)}
 </section>`;
@@ -105,9 +109,9 @@ function panel(paint: Painter, { curve, summary }: ReportData, axis: Axis, same:
       plot.ruleX([0], { stroke: 'var(--rule)' }),
       plot.line(path, { x: 'x', y: 'y', stroke: 'var(--accent)', strokeOpacity: 0.55, strokeWidth: 1.4 }),
       plot.dot(open, { ...spot, r: 3.4, fill: 'var(--paper)', stroke: 'var(--accent)' }),
-      plot.dot(full, { ...spot, symbol: 'square', r: 6.5, fill: 'none', stroke: 'var(--fourth)', strokeWidth: 2 }),
+      plot.dot(full, { ...spot, symbol: 'square', r: 5.5, fill: 'none', stroke: 'var(--fourth)', strokeWidth: 2 }),
       plot.dot(certified, { ...spot, r: 3.4, fill: 'var(--accent)' }),
-      plot.dot(chosen, { ...spot, r: 7.5, fill: 'none', stroke: 'var(--accent)', strokeWidth: 2 }),
+      plot.dot(chosen, { ...spot, r: 8.5, fill: 'none', stroke: 'var(--accent)', strokeWidth: 2 }),
       plot.dot(plain, { ...spot, symbol: 'diamond', r: 5, fill: 'var(--second)', stroke: 'var(--paper)' }),
       plot.dot(same, { ...spot, symbol: 'triangle', r: 5, fill: 'var(--third)', stroke: 'var(--paper)' }),
     ],
@@ -129,7 +133,7 @@ const certifiedBand = (plot: PlotModule, from: number, to: number): Markish[] =>
 
 function pointsTable({ curve, exits }: ReportData): Html {
   const names = exits.map((e) => e.name).join(' / ');
-  return html`<details><summary>The ${curve.length} operating points as a table</summary>
+  return html`<details><summary>The operating points as a table (${curve.length})</summary>
 <div class="scroll" role="region" aria-label="Operating points" tabindex="0"><table>
 <thead><tr><th scope="col">budget</th><th scope="col">accuracy</th><th scope="col">MACs</th><th scope="col">one image</th><th scope="col">left at ${names}</th><th scope="col">state</th></tr></thead>
 <tbody>${curve.map(

@@ -1,6 +1,6 @@
-import { isConcrete } from '../../shape.ts';
 import { reduceSum } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/reshape.ts';
+import { isConcrete } from '../../shape.ts';
 import { apply, type Tensor } from '../../tensor.ts';
 import { imageOf, type Layout } from './layout.ts';
 import { BlockedConv } from './operators.ts';

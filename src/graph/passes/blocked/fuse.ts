@@ -4,7 +4,7 @@ import { apply, type Node, type Tensor } from '../../tensor.ts';
 import { order } from '../order.ts';
 import { rewrite } from '../rewrite.ts';
 import type { Layout } from './layout.ts';
-import { type BlockedConvAttrs, BlockedConv } from './operators.ts';
+import { BlockedConv, type BlockedConvAttrs } from './operators.ts';
 
 const is = (node: Node, op: unknown): boolean => (node.op as unknown) === op;
 
@@ -65,4 +65,3 @@ export function fuse(outputs: readonly Tensor[], layout: Layout): Tensor[] {
 }
 
 const padded = (pads: readonly number[]): boolean => pads.some((p) => p !== 0);
-

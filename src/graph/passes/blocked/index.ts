@@ -22,7 +22,10 @@ type Lowering = (layout: Layout, x: readonly Tensor[], attrs: Attrs) => Tensor |
 const lowerings = new Map<unknown, Lowering>([
   [Conv, (l, [x, w, bias], a) => lowerConv(l, x!, w!, bias, a as Parameters<typeof lowerConv>[4])],
   [ConvInputGradient, (l, [g, w], a) => lowerInputGradient(l, g!, w!, a as Parameters<typeof lowerInputGradient>[3])],
-  [ConvWeightGradient, (l, [g, x], a) => lowerWeightGradient(l, g!, x!, a as Parameters<typeof lowerWeightGradient>[3])],
+  [
+    ConvWeightGradient,
+    (l, [g, x], a) => lowerWeightGradient(l, g!, x!, a as Parameters<typeof lowerWeightGradient>[3]),
+  ],
   [ReduceSum, (l, [x, axes], a) => lowerSum(l, x!, axes, a.keepdims === 1)],
   [GlobalAveragePool, (l, [x]) => lowerAverage(l, x!)],
 ]);

@@ -64,7 +64,9 @@ export function lowerInputGradient(layout: Layout, g: Tensor, w: Tensor, a: Conv
   const height = rows.places * rows.phases;
   const width = columns.places * columns.phases;
   let joined = reshape(transpose(apart, [0, 3, 4, 1, 5, 2, 6]), [n, i / b, height, width, b]);
-  const rim = [height, width].flatMap((full, j) => (full > a.size[j]! ? [{ axis: j + 2, start: 0, end: a.size[j]! }] : []));
+  const rim = [height, width].flatMap((full, j) =>
+    full > a.size[j]! ? [{ axis: j + 2, start: 0, end: a.size[j]! }] : [],
+  );
   if (rim.length > 0) joined = slice(joined, rim);
   return layout.plain(reshape(joined, [n, i, ...a.size]));
 }

@@ -1,7 +1,7 @@
 import { mul } from '../../ops/elementwise.ts';
 import { knownInts } from '../../ops/leaf.ts';
-import { normalizeAxis } from '../../shape.ts';
 import { reshape } from '../../ops/reshape.ts';
+import { normalizeAxis } from '../../shape.ts';
 import type { Tensor } from '../../tensor.ts';
 import { channelSums, imageSums } from './channels.ts';
 import { imageOf, type Layout } from './layout.ts';

@@ -49,8 +49,7 @@ export function lowerWeightGradient(layout: Layout, g: Tensor, x: Tensor, a: Con
   }); // [blocks, groups O, taps down, taps across * inner], in blocks of O
   const down = imageOf(summed)[2];
   const across = imageOf(summed)[3] / inner;
-  const total =
-    groups === 1 ? summed : reduceSum(reshape(summed, [blocks, groups, o * down * across * inner]), [1]);
+  const total = groups === 1 ? summed : reduceSum(reshape(summed, [blocks, groups, o * down * across * inner]), [1]);
   let taps = reshape(total, [blocks, o / b, down, across, inner, b]);
   if (down > kernelRows || across > kernelColumns)
     taps = slice(taps, [
