@@ -62,6 +62,12 @@ export const Select: Operator<SelectAttrs> = {
           `decision "${name}": option "${options[0]!.name}" returns ${signature(first)} but option "${option.name}" returns ${signature(own)}; all options must return the same signature`,
         );
     }
+    const strange = first.find((t) => t.shape[0] !== score!.shape[0]);
+    if (strange)
+      throw new DynaError(
+        'shape',
+        `decision "${name}": each input chooses for itself, so options must return [${score!.shape[0]}, ...], got ${formatShape(strange.shape)}`,
+      );
     return first.map(({ dtype, shape }) => ({ dtype, shape }));
   },
   gradient: () => refuse('a hard choice; use the train lowering'),

@@ -25,5 +25,6 @@ export {
   select,
 } from './net.ts';
 export { argmaxAt, type Observations, type ObserveOptions, observations } from './observations.ts';
+export { type DecisionPlan, LEAST_RATIO, laptop, type Machine, plan } from './plan.ts';
 export { confidence, type ExitView, entropy, type Policy, type PolicyName, patience } from './policies.ts';
 export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceKey, traceSchema } from './trace.ts';

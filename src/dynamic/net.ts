@@ -3,11 +3,13 @@ import {
   apply,
   applyAll,
   BATCH,
+  formatShape,
   fresh,
   input,
   layerScope,
   type Node,
   nesting,
+  order,
   type ParamAttrs,
   placement,
   scope,
@@ -44,7 +46,14 @@ interface PendingExit {
   readonly logits: Tensor;
 }
 
-let pending: PendingExit[] | undefined;
+/** The net that is being traced. */
+interface Tracing {
+  readonly exits: PendingExit[];
+  /** The option of a decision that is being traced, as "skip1/run". */
+  option: string | undefined;
+}
+
+let tracing: Tracing | undefined;
 
 /**
  * Traces a network, once, into a graph.
@@ -59,26 +68,32 @@ let pending: PendingExit[] | undefined;
  * })
  */
 export function net(spec: NetSpec, fn: (x: Tensor) => Tensor): Net {
-  if (pending) throw new DynaError('graph', 'net() was called while another net is being traced; call it outside');
-  const opened: PendingExit[] = [];
-  pending = opened;
+  if (tracing) throw new DynaError('graph', 'net() was called while another net is being traced; call it outside');
+  const exits: PendingExit[] = [];
+  tracing = { exits, option: undefined };
   try {
     return fresh(() => {
       const x = input('input', [BATCH, ...spec.input]);
       let output = spec.classes === undefined ? fn(x) : withClasses(spec.classes, () => fn(x));
-      for (const { decision, score, logits } of opened.reverse())
+      for (const { decision, score, logits } of exits.reverse())
         output = apply(Select, [score, output, logits], { decision, results: 1 });
       const made: Net = { name: spec.name ?? 'net', spec, input: x, output };
       check(made);
       return made;
     });
   } finally {
-    pending = undefined;
+    tracing = undefined;
   }
 }
 
 function check(made: Net): void {
   paramsOf([made.output]);
+  const foreign = order([made.output]).find((n) => n.op.leaf === 'input' && n !== made.input.node);
+  if (foreign)
+    throw new DynaError(
+      'graph',
+      `the net uses input "${foreign.attrs.name}" ${formatShape(foreign.outputs[0]!.shape)}, which is not its own; compute from the tensor that net() hands to its function`,
+    );
   const names = new Set<string>();
   for (const { name } of decisionsOf(made)) {
     if (names.has(name)) throw new DynaError('graph', `two decisions are named "${name}"; give each its own name`);
@@ -107,8 +122,13 @@ export interface ExitOptions {
  * @example x = exit(x, { head: classify })
  */
 export function exit(x: Tensor, options: ExitOptions): Tensor {
-  if (!pending) throw new DynaError('graph', 'exit() was called outside net()');
-  const previous = pending;
+  if (!tracing) throw new DynaError('graph', 'exit() was called outside net()');
+  if (tracing.option !== undefined)
+    throw new DynaError(
+      'graph',
+      `exit() was called inside option "${tracing.option}" of a decision; an exit ends the whole net, so put it before or after the decision`,
+    );
+  const previous = tracing.exits;
   return layerScope('exit', options.name, () => {
     const logits = options.head(x);
     const score = policyOf(options.policy ?? confidence)({ logits, previous });
@@ -152,14 +172,20 @@ export interface SelectOptions {
 export function select({ score, options, family = 'select', exactness = {}, name }: SelectOptions): Tensor {
   const names = Object.keys(options);
   if (names.length < 2) throw new DynaError('graph', `a decision needs at least two options, got ${names.length}`);
+  const unknown = Object.keys(exactness).find((option) => !names.includes(option));
+  if (unknown !== undefined)
+    throw new DynaError(
+      'usage',
+      `there is no option "${unknown}" to be ${JSON.stringify(exactness[unknown])}; options are ${names.join(', ')}`,
+    );
   return layerScope(family, name, () => {
-    const outer = pending;
+    const outer = tracing?.option;
     const values = names.map((option) => {
-      pending = undefined; // an exit inside an option would have no join of its own
+      if (tracing) tracing.option = scoped(option);
       try {
         return scope(option, options[option]!);
       } finally {
-        pending = outer;
+        if (tracing) tracing.option = outer;
       }
     });
     const rule = score.rank === 1 ? 'threshold' : 'argmax';

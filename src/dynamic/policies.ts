@@ -21,7 +21,10 @@ export interface ExitView {
   readonly previous: readonly { readonly logits: Tensor; readonly score: Tensor }[];
 }
 
-/** Scores how sure an exit is: [N], higher is surer, in log space (a float32 softmax saturates at 1). */
+/**
+ * Scores how sure an exit is: [N], higher is surer. Ours are logarithms, which spread the unsure; near certainty
+ * float32 still ends at steps of 1e-7.
+ */
 export type Policy = (view: ExitView) => Tensor;
 
 /** Logits over a temperature that calibration fits (Guo et al. 2017); 1 until then. */
@@ -37,12 +40,22 @@ export const entropy: Policy = ({ logits }) => {
   return reduceSum(mul(exp(logp), logp), [1]);
 };
 
-/** How many heads in a row agree with this one (PABEE, Zhou et al. 2020); 0 at the first exit. */
-export const patience: Policy = ({ logits, previous }) => {
+/** Scores that count agreeing heads: the next count may build on them. */
+const counts = new WeakSet<Tensor>();
+
+function agreeing(logits: Tensor, previous: ExitView['previous']): Tensor {
   const last = previous.at(-1);
   const top = argMax(logits, 1);
   if (!last) return cast(equal(top, add(top, 1)), 'float32'); // zeros of [N]
-  return mul(add(last.score, 1), cast(equal(top, argMax(last.logits, 1)), 'float32'));
+  const before = counts.has(last.score) ? last.score : agreeing(last.logits, previous.slice(0, -1));
+  return mul(add(before, 1), cast(equal(top, argMax(last.logits, 1)), 'float32'));
+}
+
+/** How many heads before this one, in a row, agree with it (PABEE, Zhou et al. 2020); 0 at the first exit. */
+export const patience: Policy = ({ logits, previous }) => {
+  const score = agreeing(logits, previous);
+  counts.add(score);
+  return score;
 };
 
 const named: Record<string, Policy> = { confidence, entropy, patience };

@@ -15,5 +15,5 @@ test('the table has a line for each operator, and no line twice', () => {
   expect(lines.length).toBe(operators.length);
   expect(new Set(lines.map((l) => l.split('|')[1])).size).toBe(operators.length);
   expect(lines.find((l) => l.startsWith('| Clip '))).toContain('0 yes, 1 no (Clip with a learned lower limit)');
-  expect(lines.find((l) => l.startsWith('| Conv '))).toBe('| Conv | ONNX | yes | yes | yes |  |');
+  expect(lines.find((l) => l.startsWith('| Conv '))).toMatch(/^\| Conv +\| ONNX +\| yes +\| yes +\| yes +\| +\|$/);
 });

@@ -44,7 +44,10 @@ export function operatorTable(): string {
     const folds = op.evaluate && !op.leaf ? 'yes' : '';
     return [name, domain(op), gradientOf(op), second, macs, folds];
   });
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const table = [['Operator', 'Domain', 'Gradient', 'Second', 'MACs', 'Folds'], ...rows];
+  const widths = table[0]!.map((_, i) => Math.max(...table.map((cells) => cells[i]!.length)));
+  const line = (cells: readonly string[]): string => `| ${cells.map((c, i) => c.padEnd(widths[i]!)).join(' | ')} |`;
+  const [head, ...body] = table.map(line);
   return [
     '# Operators',
     '',
@@ -55,9 +58,9 @@ export function operatorTable(): string {
     '- **Second**: the gradient can be differentiated again.',
     '- **MACs**: counts multiply-accumulates. **Folds**: evaluated while a graph is simplified, where all inputs are constants.',
     '',
-    line(['Operator', 'Domain', 'Gradient', 'Second', 'MACs', 'Folds']),
-    line(['---', '---', '---', '---', '---', '---']),
-    ...rows.map(line),
+    head,
+    line(widths.map((w) => '-'.repeat(w))),
+    ...body,
     '',
   ].join('\n');
 }

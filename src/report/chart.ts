@@ -23,10 +23,9 @@ export async function painter(): Promise<Painter> {
       // The page's style sheet does what the plot's own would do; ids and classes would only repeat from plot to plot.
       svg.querySelector('style')?.remove();
       for (const name of ['class', 'width', 'height']) svg.removeAttribute(name);
-      svg.setAttribute('role', 'img');
-      svg.setAttribute('aria-label', label);
       svg.setAttribute('font-size', '10.5');
-      return trusted(svg.outerHTML);
+      // The label is written here, because the serialiser leaves ampersands in attributes as they are.
+      return html`<svg role="img" aria-label="${label}"${trusted(svg.outerHTML.slice('<svg'.length))}`;
     },
   };
 }

@@ -91,7 +91,7 @@ tbody th{font-weight:600;white-space:normal}
 .chosen{background:var(--band)}
 .bars td{width:38%}
 .bars thead th,.explained thead th:last-child{text-align:left}
-.bars th{overflow-wrap:anywhere;min-width:60px}
+.bars th{overflow-wrap:anywhere;white-space:normal;min-width:60px}
 .bar{display:flex;align-items:center;gap:10px}
 .bar i{flex:1;height:12px;border-radius:3px;background:var(--rule);overflow:hidden;min-width:40px}
 .bar i b{display:block;height:100%;background:var(--accent)}
@@ -130,7 +130,9 @@ h1{font-size:1.5rem}
 .strip .figure{font-size:1.45rem}
 .strip .words{font-size:1.2rem}
 section{margin:34px 0}
-.images{grid-template-columns:repeat(auto-fill,minmax(76px,1fr))}
+.images{grid-template-columns:repeat(auto-fill,minmax(76px,1fr));gap:6px}
+.images li{padding:6px 4px}
+.images li.wrong{padding:5px 3px}
 th,td{padding:7px 8px}
 .bars .bar{flex-direction:column;align-items:stretch;gap:4px}
 .bars .bar i{flex:none}

@@ -72,11 +72,21 @@ const asList = <T>(v: T | readonly T[]): readonly T[] => (Array.isArray(v) ? v :
 const asDense = (a: NDArray): Dense => ({ dims: a.dims, data: toNumbers(a) });
 const asArray = (a: Dense, dtype: DType = 'float32'): NDArray => ndarray(dtype, a.dims, [...a.data]);
 
-function close(what: string, got: NDArray, want: Dense, tolerance: number): void {
+type Expected = { readonly dims: readonly number[]; readonly data: readonly (number | undefined)[] };
+
+/** f of each element; of large arrays only of `most`, spread over all of it. The others are undefined. */
+const sampled = (a: Dense, most: number, f: (k: number) => number): Expected => {
+  const step = Math.ceil(a.data.length / most) | 1; // odd, so that it does not stay on one column
+  return { dims: a.dims, data: a.data.map((_, k) => (k % step === 0 ? f(k) : undefined)) };
+};
+
+/** Compares shape and numbers, the latter relative to the largest. */
+function close(what: string, got: NDArray, want: Expected, tolerance: number): void {
   expect(got.dims, `${what}: shape`).toEqual(want.dims);
-  const scale = Math.max(1, ...want.data.filter(Number.isFinite).map(Math.abs));
+  const scale = Math.max(1, ...want.data.map((v) => (Number.isFinite(v) ? Math.abs(v!) : 0)));
   toNumbers(got).forEach((v, i) => {
-    const expected = want.data[i]!;
+    const expected = want.data[i];
+    if (expected === undefined) return;
     const same = Object.is(v, expected) || Math.abs(v - expected) <= tolerance * scale;
     expect(same, `${what}, element ${i} of [${want.dims}]: ${v}, expected ${expected}`).toBe(true);
   });
@@ -182,19 +192,19 @@ export async function check(op: Operator, c: Case, seed = 1): Promise<void> {
 
     const loss = (v: Dense[]): number => dot(asList(c.reference(v)), cs);
     for (const i of wrt) {
-      const slope = values[i]!.data.map(
-        (_, k) => (loss(nudged(values, i, k, H1)) - loss(nudged(values, i, k, -H1))) / (2 * H1),
-      );
-      close(`${here}: gradient by input ${i}`, got[`g${i}`]!, { dims: values[i]!.dims, data: slope }, 1e-4);
+      const slope = sampled(values[i]!, 60, (k) => {
+        return (loss(nudged(values, i, k, H1)) - loss(nudged(values, i, k, -H1))) / (2 * H1);
+      });
+      close(`${here}: gradient by input ${i}`, got[`g${i}`]!, slope, 1e-4);
     }
     if (c.second) return;
     const [forth, back] = [moved(values, ds, H2), moved(values, ds, -H2)];
     for (const i of wrt) {
-      const curve = values[i]!.data.map((_, k) => {
+      const curve = sampled(values[i]!, 20, (k) => {
         const slope = (h: number) => loss(nudged(forth, i, k, h)) - loss(nudged(back, i, k, h));
         return (slope(H2) - slope(-H2)) / (4 * H2 * H2);
       });
-      close(`${here}: second derivative by input ${i}`, got[`hx${i}`]!, { dims: values[i]!.dims, data: curve }, 5e-4);
+      close(`${here}: second derivative by input ${i}`, got[`hx${i}`]!, curve, 5e-4);
     }
     // The derivative by the cotangent is the Jacobian times the direction: forward mode.
     const [up, down] = [asList(c.reference(forth)), asList(c.reference(back))];

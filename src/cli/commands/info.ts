@@ -1,22 +1,10 @@
 import { dirname } from 'node:path';
 import { type ModelCard, readCard } from '../../deploy/index.ts';
-import { DynaError } from '../../errors.ts';
-import {
-  decodeModel,
-  externalFolder,
-  forEachNode,
-  fromOnnx,
-  type OnnxGraph,
-  type OnnxModel,
-  type OnnxValue,
-  type Summary,
-  sizeOf,
-  subgraphsOf,
-  summary,
-} from '../../graph/index.ts';
+import { decodeModel, externalFolder, type OnnxModel, type Summary } from '../../graph/index.ts';
 import { certificateText } from '../certificate-text.ts';
 import type { Outcome } from '../context.ts';
 import { bytes as byteCount, count, percent, threshold, whole } from '../format.ts';
+import { type FileFacts, fileFacts, type Layer, layersOf, understood } from '../onnx-facts.ts';
 import { naming, openSource } from '../source.ts';
 import { table } from '../table.ts';
 
@@ -34,62 +22,6 @@ export async function info(path: string): Promise<Outcome> {
     if (!Object.hasOwn(model.metadata, CARD_KEY)) return foreign(path, model, file, layers);
     return own(path, readCard(bytes), file, layers);
   });
-}
-
-interface FileFacts {
-  readonly bytes: number;
-  readonly producer: string;
-  readonly irVersion: number;
-  readonly opsets: Readonly<Record<string, number>>;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  /** Nodes of all graphs, by operator. */
-  readonly operators: Readonly<Record<string, number>>;
-}
-
-function fileFacts(model: OnnxModel, size: number): FileFacts {
-  const stored = new Set(model.graph.initializers.map((t) => t.name));
-  const operators = new Map<string, number>();
-  forEachNode(model.graph, ({ op, domain }) => {
-    const name = domain ? `${domain}.${op}` : op;
-    operators.set(name, (operators.get(name) ?? 0) + 1);
-  });
-  return {
-    bytes: size,
-    producer: `${model.producer} ${model.producerVersion}`.trim() || 'an unknown program',
-    irVersion: model.irVersion,
-    opsets: model.opsets,
-    inputs: model.graph.inputs.filter((v) => !stored.has(v.name)).map(signature),
-    outputs: model.graph.outputs.map(signature),
-    operators: Object.fromEntries([...operators].sort(([a], [b]) => (a < b ? -1 : 1))),
-  };
-}
-
-const signature = ({ name, dtype, shape }: OnnxValue): string =>
-  `${name} ${dtype}${shape ? `[${shape.map((d) => d ?? '?').join(', ')}]` : ''}`;
-
-interface Layer {
-  readonly name: string;
-  readonly parameters: number;
-  readonly tensors: Readonly<Record<string, readonly number[]>>;
-}
-
-/** Stored tensors by the scope that they were made in: "stem/conv/weight" belongs to the layer "stem/conv". */
-function layersOf(graph: OnnxGraph): Layer[] {
-  const layers = new Map<string, { parameters: number; tensors: Record<string, readonly number[]> }>();
-  const visit = (g: OnnxGraph): void => {
-    for (const { name, dims, dtype } of g.initializers) {
-      if (!dtype.startsWith('float') || dims.length === 0) continue;
-      const at = Math.max(name.lastIndexOf('/'), name.lastIndexOf('.'));
-      const layer = layers.get(name.slice(0, Math.max(0, at))) ?? { parameters: 0, tensors: {} };
-      layer.parameters += sizeOf(dims);
-      layer.tensors[name.slice(at + 1)] = dims;
-      layers.set(name.slice(0, Math.max(0, at)), layer);
-    }
-    for (const node of g.nodes) subgraphsOf(node).forEach(visit);
-  };
-  visit(graph);
-  return [...layers].map(([name, layer]) => ({ name, ...layer }));
 }
 
 const layerTable = (layers: readonly Layer[]): string[] => {
@@ -118,17 +50,6 @@ function foreign(path: string, model: OnnxModel, file: FileFacts, layers: readon
       ...notes.map((n) => `  note: ${n}`),
     ],
   };
-}
-
-/** What this library makes of a foreign model; what it cannot read it says. */
-function understood(model: OnnxModel): { found?: Summary; notes: readonly string[]; obstacle?: string } {
-  try {
-    const { outputs, notes } = fromOnnx(model);
-    return { found: summary(Object.values(outputs)), notes };
-  } catch (error) {
-    if (!(error instanceof DynaError)) throw error;
-    return { notes: [], obstacle: error.message };
-  }
 }
 
 const verdict = { yes: 'yes', flat: 'flat (no gradient)', no: 'no' } as const;

@@ -1,3 +1,4 @@
+import { DynaError } from '../../errors.ts';
 import {
   argMax,
   cast,
@@ -15,6 +16,7 @@ import {
   unsqueeze,
 } from '../../graph/index.ts';
 import type { Decision } from '../decision.ts';
+import { decisionsOf, type Net } from '../net.ts';
 
 /** Thresholds of decisions by name: a number, or one for each option of an argmax decision. */
 export type Thresholds = Readonly<Record<string, number | readonly number[]>>;
@@ -25,9 +27,33 @@ export const thresholdName = (decision: Decision): string => `${decision.name}/t
 export const neutral = ({ rule, options }: Decision): number | number[] =>
   rule === 'threshold' ? Number.POSITIVE_INFINITY : new Array<number>(options.length).fill(0);
 
-/** A threshold as a tensor: [] or [K], float32. */
-export const thresholdArray = (decision: Decision, value: number | readonly number[] = neutral(decision)): NDArray =>
-  typeof value === 'number' ? ndarray('float32', [], [value]) : ndarray('float32', [value.length], value);
+/**
+ * A threshold as a tensor: [] or [K], float32.
+ *
+ * @throws DynaError 'usage' where it is not one number (two options) or one for each of K options, or is NaN
+ */
+export function thresholdArray(decision: Decision, value: number | readonly number[] = neutral(decision)): NDArray {
+  const { name, rule, options } = decision;
+  const values = typeof value === 'number' ? [value] : value;
+  const fits = rule === 'threshold' ? typeof value === 'number' : value === values && values.length === options.length;
+  if (!fits || values.some(Number.isNaN))
+    throw new DynaError(
+      'usage',
+      `the threshold of decision "${name}" should be ${rule === 'threshold' ? 'a number' : `${options.length} numbers, one for each option`}, got ${typeof value === 'number' ? value : `[${values.join(', ')}]`}`,
+    );
+  return ndarray('float32', rule === 'threshold' ? [] : [values.length], values);
+}
+
+/** Refuses names that no decision of the net has: a typing error would otherwise mean "the default". */
+export function checkDecisions(net: Pick<Net, 'output'>, named: readonly string[]): void {
+  const known = decisionsOf(net).map((d) => d.name);
+  const unknown = named.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new DynaError(
+      'usage',
+      `the net has no decision "${unknown}"; it has ${known.length > 0 ? known.join(', ') : 'none'}`,
+    );
+}
 
 /** Graph inputs that callers may leave out: they carry the certified default. */
 export const thresholdInput = (decision: Decision, thresholds: Thresholds): Tensor => {

@@ -1,7 +1,19 @@
-import { add, and, cast, concat, type Node, rewrite, type Tensor, unsqueeze, where } from '../../graph/index.ts';
+import {
+  add,
+  and,
+  cast,
+  concat,
+  type Node,
+  not,
+  or,
+  rewrite,
+  type Tensor,
+  unsqueeze,
+  where,
+} from '../../graph/index.ts';
 import { isSelect, optionValues, type SelectAttrs } from '../decision.ts';
 import type { Net } from '../net.ts';
-import { type Choice, choose, type Thresholds, thresholdInput } from './choice.ts';
+import { type Choice, checkDecisions, choose, type Thresholds, thresholdInput } from './choice.ts';
 import { type ColumnJoins, columnOf, JoinMap } from './columns.ts';
 
 /** What a lowered net computes: the answer, and the choices made, [N, columns] (see `columnsOf`). */
@@ -10,20 +22,20 @@ export interface Lowered {
   readonly trace: Tensor | undefined;
 }
 
-/** A mask [rows], shaped to broadcast against `like` [rows, ..]. */
-export const spread = (mask: Tensor, like: Tensor): Tensor =>
+/** `a` in the rows of the mask [rows], `b` in the others. */
+export function pick(mask: Tensor, a: Tensor, b: Tensor): Tensor {
   // A Reshape to -1 would hide the batch's name from ONNX Runtime, whose layout optimiser then fails on no rows.
-  like.rank === 1
-    ? mask
-    : unsqueeze(
-        mask,
-        like.shape.slice(1).map((_, i) => i + 1),
-      );
+  const axes = a.shape.slice(1).map((_, i) => i + 1);
+  const wide = axes.length === 0 ? mask : unsqueeze(mask, axes);
+  // ONNX Runtime has no Where on truths.
+  return a.dtype === 'bool' ? or(and(wide, a), and(not(wide), b)) : where(wide, a, b);
+}
 
 /**
  * The hard choice with everything computed: the reference in tests, and the form for targets without control flow.
  */
 export function masked(net: Net, thresholds: Thresholds = {}): Lowered {
+  checkDecisions(net, Object.keys(thresholds));
   const map = new JoinMap(net);
   const choices = new Map<Node, Choice>();
   const [output] = rewrite([net.output], (node, inputs) => {
@@ -35,7 +47,7 @@ export function masked(net: Net, thresholds: Thresholds = {}): Lowered {
     let results = optionValues(inputs, attrs, last);
     for (let k = last - 1; k >= 0; k--) {
       const values = optionValues(inputs, attrs, k);
-      results = results.map((r, i) => where(spread(choice.mask(k), r), values[i]!, r));
+      results = results.map((r, i) => pick(choice.mask(k), values[i]!, r));
     }
     return results;
   });

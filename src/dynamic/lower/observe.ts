@@ -1,3 +1,4 @@
+import { DynaError } from '../../errors.ts';
 import { simplify, type Tensor } from '../../graph/index.ts';
 import { answersOf, joinsOf, type Net } from '../net.ts';
 
@@ -9,10 +10,20 @@ export interface Observed {
   readonly answers: readonly { readonly name: string; readonly logits: Tensor }[];
 }
 
-/** All scores and all answers of a net whose decisions all lie on the way to its answer (exits). */
+/**
+ * All scores and all answers of a net whose decisions are all exits.
+ *
+ * @throws DynaError 'graph' where another decision is among them
+ */
 export function observe(net: Net): Observed {
   const joins = joinsOf(net);
   const answers = answersOf(net);
+  const other = joins.find((j) => !j.attrs.decision.options.some((o) => o.answers));
+  if (other)
+    throw new DynaError(
+      'graph',
+      `decision "${other.attrs.decision.name}" is no exit: what the net would answer then depends on its choice; fix it with cut() first`,
+    );
   const all = simplify([...joins.map((j) => j.inputs[0]!), ...answers.map((a) => a.logits)]);
   return {
     scores: joins.map((j, i) => ({ decision: j.attrs.decision.name, score: all[i]! })),

@@ -20,13 +20,12 @@ import {
   substitute,
   type Tensor,
   unsqueeze,
-  where,
 } from '../../graph/index.ts';
 import { isSelect, type Join, optionValues } from '../decision.ts';
 import { MOST_NESTED, type Net } from '../net.ts';
-import { choose, type Thresholds, thresholdInput } from './choice.ts';
+import { checkDecisions, choose, type Thresholds, thresholdInput } from './choice.ts';
 import { JoinMap } from './columns.ts';
-import { type Lowered, spread } from './masked.ts';
+import { type Lowered, pick } from './masked.ts';
 import { attach, filled, type Part, standalone, widthOf } from './parts.ts';
 
 export interface SparseOptions {
@@ -155,7 +154,7 @@ class Lowering {
     let results: readonly Tensor[] | undefined;
     for (const { k, values } of options.filter((o) => !o.inside)) {
       const here = values.map((t) => this.value(t, rows));
-      results = results ? results.map((r, i) => where(spread(choice.mask(k), r), here[i]!, r)) : here;
+      results = results ? results.map((r, i) => pick(choice.mask(k), here[i]!, r)) : here;
     }
     results ??= node.outputs.map((t) => filled(score, t.shape.slice(1) as number[], 0, t.dtype));
     const columns = new Map<number, Part>();
@@ -271,6 +270,7 @@ function single(net: Net): Net {
  * @throws DynaError 'graph' where a region merges the batch axis, or nests deeper than ONNX Runtime loads
  */
 export function sparse(net: Net, thresholds: Thresholds = {}, { form = 'rows' }: SparseOptions = {}): Lowered {
+  checkDecisions(net, Object.keys(thresholds));
   const base = form === 'branch' ? single(net) : net;
   const lowered = new Lowering(base, thresholds, form).run(base);
   const [output, trace] = simplify(lowered.trace ? [lowered.output, lowered.trace] : [lowered.output]);

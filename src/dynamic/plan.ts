@@ -1,0 +1,128 @@
+import type { Node, Tensor } from '../graph/index.ts';
+import { type CostVector, costTable, type RegionCost } from './cost.ts';
+import { type Decision, isSelect, type Join, optionValues } from './decision.ts';
+import { joinsOf, type Net } from './net.ts';
+
+/** What the time model knows of a machine. */
+export interface Machine {
+  /** What one decision costs beside its arithmetic, at batch 1: scoring, comparing, the branch, its copies. */
+  readonly gateMicroseconds: number;
+  /** How much arithmetic a microsecond does; in truth it differs by layer (3x3 convolutions above, 1x1 below). */
+  readonly macsPerMicrosecond: number;
+}
+
+/**
+ * Two cores of a laptop or a small server, as measured with ONNX Runtime 1.30: a skip or an exit adds 9 to 13 us at
+ * batch 1 (a little less in the form `branch`), residual blocks of 16 channels do 80,000 MACs a microsecond.
+ */
+export const laptop: Machine = { gateMicroseconds: 12, macsPerMicrosecond: 80_000 };
+
+/** A decision should save at least this many times what it costs. */
+export const LEAST_RATIO = 20;
+
+/** What a decision costs everyone, against what it can save. */
+export interface DecisionPlan {
+  readonly decision: string;
+  /** What need not run where the decision takes its cheapest option: the other options, their dearest paths. */
+  readonly guardedMacs: number;
+  /** What exists only to decide: the gate's layers, an exit's head. Shared parts count for the earliest decision. */
+  readonly ownMacs: number;
+  readonly guardedMicroseconds: number;
+  readonly ownMicroseconds: number;
+  /** guarded / own time. */
+  readonly ratio: number;
+  /** A sentence for the author, where the ratio is below 20. */
+  readonly warning?: string;
+}
+
+type Guard = RegionCost['guard'];
+
+const under = (guard: Guard, at: Guard): boolean =>
+  at.every((g, i) => guard[i]?.decision === g.decision && guard[i]?.option === g.option);
+
+/** MACs of the dearest path through the region `at`. */
+function dearest(table: readonly RegionCost[], at: Guard): number {
+  const own = table.filter((r) => r.guard.length === at.length && under(r.guard, at));
+  const children = new Map<string, Set<number>>();
+  for (const { guard } of table.filter((r) => r.guard.length > at.length && under(r.guard, at))) {
+    const { decision, option } = guard[at.length]!;
+    children.set(decision, (children.get(decision) ?? new Set()).add(option));
+  }
+  const inner = [...children].map(([decision, options]) =>
+    Math.max(...[...options].map((option) => dearest(table, [...at, { decision, option }]))),
+  );
+  return [...own.map((r: CostVector) => r.macs), ...inner].reduce((a, b) => a + b, 0);
+}
+
+/** MACs that lie behind each option of a decision. */
+function behind(table: readonly RegionCost[], { name, options }: Decision): number[] {
+  const region = table.find((r) => r.guard.some((g) => g.decision === name));
+  if (!region) return options.map(() => 0);
+  const depth = region.guard.findIndex((g) => g.decision === name);
+  return options.map((_, option) => dearest(table, [...region.guard.slice(0, depth), { decision: name, option }]));
+}
+
+/** All nodes that `from` needs, joins seen through their options only: no scores, no heads of exits. */
+function body(from: readonly Tensor[]): Set<Node> {
+  const found = new Set<Node>();
+  const stack = from.map((t) => t.node);
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (found.has(node)) continue;
+    found.add(node);
+    for (const t of isSelect(node) ? goingOn(node) : node.inputs) if (t) stack.push(t.node);
+  }
+  return found;
+}
+
+const goingOn = ({ inputs, attrs }: Join): Tensor[] =>
+  attrs.decision.options.flatMap((o, k) => (o.answers ? [] : optionValues(inputs, attrs, k)));
+
+/** What a decision looks at and answers with: its score, an exit's head. */
+const deciding = ({ inputs, attrs }: Join): Tensor[] => [
+  inputs[0]!,
+  ...attrs.decision.options.flatMap((o, k) => (o.answers ? optionValues(inputs, attrs, k) : [])),
+];
+
+/**
+ * Tells for each decision of a net whether it is worth its own time, by a simple model of time at batch 1:
+ * a fixed price for each decision, plus MACs over a machine's speed. Only a measurement knows the truth.
+ *
+ * @param machine what the model assumes; `laptop` by default
+ * @returns one entry for each decision, in the order of a trace's rows
+ * @example for (const { warning } of plan(shirts)) if (warning) console.warn(warning)
+ */
+export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): DecisionPlan[] {
+  const table = costTable(net);
+  const joins = joinsOf(net);
+  const claimed = body([net.output]);
+  const own = new Map<Join, number>();
+  // In the order in which they were written: a join's score is made there, an exit's join only at the end.
+  for (const join of [...joins].sort((a, b) => a.inputs[0]!.node.id - b.inputs[0]!.node.id)) {
+    const fresh = [...body(deciding(join))].filter((n) => !claimed.has(n));
+    for (const node of fresh) claimed.add(node);
+    own.set(
+      join,
+      fresh.reduce((sum, n) => sum + n.op.macs(n), 0),
+    );
+  }
+  return joins.map((join) => {
+    const { decision } = join.attrs;
+    const costs = behind(table, decision);
+    const ownMacs = own.get(join)!;
+    const guardedMacs = costs.reduce((a, b) => a + b, 0) - Math.min(...costs);
+    const guardedMicroseconds = guardedMacs / machine.macsPerMicrosecond;
+    const ownMicroseconds = machine.gateMicroseconds + ownMacs / machine.macsPerMicrosecond;
+    const ratio = guardedMicroseconds / ownMicroseconds;
+    const numbers = { guardedMacs, ownMacs, guardedMicroseconds, ownMicroseconds, ratio };
+    if (ratio >= LEAST_RATIO) return { decision: decision.name, ...numbers };
+    return { decision: decision.name, ...numbers, warning: warn(decision, numbers) };
+  });
+}
+
+function warn(
+  { name, family }: Decision,
+  { guardedMicroseconds, ownMicroseconds, ratio }: Omit<DecisionPlan, 'decision'>,
+): string {
+  const us = (v: number) => (v < 10 ? v.toFixed(1) : v.toFixed(0));
+  return `${family} "${name}" guards about ${us(guardedMicroseconds)} us and costs about ${us(ownMicroseconds)} us of its own (${us(ratio)}x, wanted ${LEAST_RATIO}x): let it guard more layers, or leave it out`;
+}
