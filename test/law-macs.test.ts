@@ -8,7 +8,7 @@ import { randomCase, runs } from './support/random-nets.ts';
 import { expectedOf, macsOf, needed } from './support/reference.ts';
 import { bytesOf, executed, executedMacs, outputsOf, row, runAll } from './support/run.ts';
 
-const seen = { inputs: 0, cuts: 0, cheaper: 0, paths: 0 };
+const seen = { inputs: 0, lean: 0, cuts: 0, cheaper: 0, paths: 0 };
 
 it('the MACs that a trace tells are those that the engine executed', async () => {
   await fc.assert(
@@ -36,7 +36,10 @@ it('the MACs that a trace tells are those that the engine executed', async () =>
       if (!clear[r]) return;
       // What an input needs, followed backwards from its answer without any notion of regions.
       const taken = (name: string) => choices[r]![decisions.findIndex((d) => d.name === name)]!;
-      expect(trace!.macs).toBe(macsOf(needed(net.output, taken, true)));
+      // More than that only where two regions share a part, which then stands outside of both.
+      const least = macsOf(needed(net.output, taken, true));
+      expect(trace!.macs).toBeGreaterThanOrEqual(least);
+      seen.lean += trace!.macs === least ? 1 : 0;
       if (one.seed % 3 === 0) {
         const options = decisions.map((d, j) => [d.name, d.options[choices[r]![j]!]!.name]);
         const fixed = cut(net, Object.fromEntries(options));
@@ -53,6 +56,7 @@ it('the MACs that a trace tells are those that the engine executed', async () =>
   );
   // The batches went different ways, or the sums would say little.
   expect(seen.paths, JSON.stringify(seen)).toBeGreaterThan(1.3 * seen.inputs);
+  expect(seen.lean, JSON.stringify(seen)).toBeGreaterThan(0.9 * seen.inputs);
   expect(seen.cuts, JSON.stringify(seen)).toBeGreaterThan(0);
   if (process.env.DYNANEURAL_RUNS) console.log(seen);
 }, 3_600_000);

@@ -1,6 +1,6 @@
 import type { Column, Decision, Point, RegionCost } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
-import type { CardCertificate, ModelCard } from './card.ts';
+import type { CardCertificate, ModelCard, TensorNames } from './card.ts';
 import { isExit } from './paths.ts';
 import {
   amount,
@@ -75,6 +75,8 @@ const card = record<ModelCard>({
   name: text,
   createdBy: text,
   form: word('rows', 'branch'),
+  names: optional(record<TensorNames>({ input: text, output: text })),
+  output: optional(word('logits', 'probabilities', 'log-probabilities')),
   classes: list(text),
   preprocessing: record({ shape: list(count), scale: positive, mean: list(number), std: list(positive) }),
   decisions: list(decision),
@@ -118,6 +120,10 @@ function checkTogether(c: ModelCard): void {
     if (!holds) throw wrong(at, expected, value);
   };
   require(c.classes.length > 0, 'classes', 'at least one name', c.classes);
+  const names = c.names && [c.names.input, c.names.output, ...(decisions.length > 0 ? ['trace'] : [])];
+  require(!names ||
+    (new Set(names).size === names.length &&
+      !names.includes('')), 'names', 'different names for input and output, none of them "trace"', c.names);
   require(p.shape.length > 0, 'preprocessing.shape', 'the shape of one input', p.shape);
   require(p.mean.length === p.std.length &&
     (p.mean.length === 1 ||

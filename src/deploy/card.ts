@@ -3,6 +3,7 @@ import type { CertifiedModel, Column, Decision, Model, Point, Preprocessing, Reg
 import { bindingHash, columnsOf, costTable, decisionsOf } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { readCardJson } from './card-json.ts';
+import type { OutputMeaning } from './meaning.ts';
 import { extremeMacs, isExit } from './paths.ts';
 import { infinityAsText } from './validate.ts';
 
@@ -22,6 +23,15 @@ export interface CardCertificate {
   readonly message: string;
 }
 
+/** How the file's tensors are called. */
+export interface TensorNames {
+  readonly input: string;
+  readonly output: string;
+}
+
+/** The names in files that say nothing else. */
+export const defaultNames: TensorNames = { input: 'input', output: 'logits' };
+
 /** What a shipped file says about itself. */
 export interface ModelCard {
   readonly schema: typeof SCHEMA;
@@ -30,6 +40,10 @@ export interface ModelCard {
   readonly createdBy: string;
   /** `rows`: any number of inputs at once; `branch`: one at a time. */
   readonly form: 'rows' | 'branch';
+  /** Names of its input and output, where they are not "input" and "logits". */
+  readonly names?: TensorNames;
+  /** What the output holds, where that is not logits. */
+  readonly output?: OutputMeaning;
   readonly classes: readonly string[];
   readonly preprocessing: Preprocessing;
   /** In the order of a trace's rows. */
@@ -55,7 +69,11 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 };
 
 /** The card of a model that is about to be saved, without its hash. */
-export function cardOf(model: Model | CertifiedModel, form: ModelCard['form']): ModelCard {
+export function cardOf(
+  model: Model | CertifiedModel,
+  form: ModelCard['form'],
+  io: Pick<ModelCard, 'names' | 'output'> = {},
+): ModelCard {
   const { net, weights, classes, preprocessing } = model;
   const decisions = decisionsOf(net);
   const regions = costTable(net);
@@ -68,6 +86,7 @@ export function cardOf(model: Model | CertifiedModel, form: ModelCard['form']): 
     name: net.name,
     createdBy: `dynaneural ${version}`,
     form,
+    ...io,
     classes,
     preprocessing,
     decisions,

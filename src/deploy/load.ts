@@ -4,8 +4,9 @@ import { readBytes } from '../files.ts';
 import { formatShape, type NDArray, stripDefaults } from '../graph/index.ts';
 import { compile, compileInWorker, type Runner, type SessionOptions } from '../runtime/index.ts';
 import { answersOf, exitOf, type ModelAnswer } from './answers.ts';
-import type { ModelCard } from './card.ts';
+import { defaultNames, type ModelCard } from './card.ts';
 import { feeder, type Images } from './images.ts';
+import { logitsOf } from './meaning.ts';
 import { type BudgetOptions, Operating, type UsedPoint } from './operating.ts';
 import { isExit } from './paths.ts';
 import { cardIn, inFile } from './read-card.ts';
@@ -18,7 +19,7 @@ export interface LoadOptions {
 
 /** What one run gave. */
 export interface RunResult {
-  /** [n, classes], before softmax. */
+  /** [n, classes] as the file gives it: before softmax, unless the card's `output` says otherwise. */
   readonly output: NDArray;
   /** One for each input; empty where the net is no classifier. */
   readonly answers: readonly ModelAnswer[];
@@ -84,21 +85,22 @@ export async function load(source: string | Uint8Array, options: LoadOptions = {
   return new Loaded(card, runner);
 }
 
-function checkBelongs({ preprocessing, decisions, classes }: ModelCard, { inputs, outputs }: Runner): void {
+function checkBelongs(card: ModelCard, { inputs, outputs }: Runner): void {
+  const { preprocessing, decisions, classes, names = defaultNames } = card;
   const differ = (what: string) =>
     new DynaError('model', `the file's card and its graph do not belong together: ${what}`);
-  const wanted = ['input', ...decisions.map(thresholdName)];
+  const wanted = [names.input, ...decisions.map(thresholdName)];
   if (inputs.length !== wanted.length || !wanted.every((w) => inputs.some((i) => i.name === w)))
     throw differ(`expected inputs ${wanted.join(', ')}, got ${inputs.map((i) => i.name).join(', ')}`);
-  const { shape, dtype } = inputs.find((i) => i.name === 'input')!;
+  const { shape, dtype } = inputs.find((i) => i.name === names.input)!;
   const item = shape.slice(1);
   const fits = item.length === preprocessing.shape.length && item.every((d, i) => d === preprocessing.shape[i]);
   if (!fits || dtype !== 'float32')
-    throw differ(`expected input float32 [n, ${preprocessing.shape.join(', ')}], got ${dtype} ${formatShape(shape)}`);
-  const results = decisions.length > 0 ? ['logits', 'trace'] : ['logits'];
+    throw differ(`expected ${names.input} float32 [n, ${preprocessing.shape.join(', ')}], got ${dtype} ${formatShape(shape)}`);
+  const results = decisions.length > 0 ? [names.output, 'trace'] : [names.output];
   const missing = results.find((r) => !outputs.some((o) => o.name === r));
   if (missing) throw differ(`it has no output "${missing}"`);
-  const logits = outputs.find((o) => o.name === 'logits')!.shape;
+  const logits = outputs.find((o) => o.name === names.output)!.shape;
   if (logits.length === 2 && logits[1] !== classes.length)
     throw differ(`${classes.length} class names, but logits ${formatShape(logits)}`);
 }
@@ -135,14 +137,16 @@ class Loaded implements LoadedModel {
         fix: 'run them one by one, or save the model in the form "rows"',
       });
     const started = performance.now();
-    const { logits, trace: choices = noChoices(n) } = await this.#runner.run({ input, ...feeds });
+    const { names = defaultNames, output: meaning } = this.card;
+    const results = await this.#runner.run({ [names.input]: input, ...feeds });
     const ms = performance.now() - started;
+    const { [names.output]: output, trace: choices = noChoices(n) } = results;
     const traces = decodeTrace(choices, this.#key);
     const exits = traces.map(this.#exitOf);
     if (index !== undefined) for (const exit of exits) this.#counts[index]![exit]!++;
     return {
-      output: logits!,
-      answers: this.#answersOf(logits!, exits),
+      output: output!,
+      answers: this.#answersOf(logitsOf(output!, meaning), exits),
       trace: traces,
       point: used,
       ms,

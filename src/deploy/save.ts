@@ -1,11 +1,21 @@
-import type { CertifiedModel, Model } from '../dynamic/index.ts';
+import type { CertifiedModel, Model, Net } from '../dynamic/index.ts';
 import { parametersOf, sparse } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { writeAtomic } from '../files.ts';
-import { decodeModel, encodeModel, formatShape, type OnnxModel, toOnnx } from '../graph/index.ts';
-import { cardOf, encodeCard, type ModelCard } from './card.ts';
+import {
+  decodeModel,
+  encodeModel,
+  formatShape,
+  input,
+  type OnnxModel,
+  substitute,
+  type Tensor,
+  toOnnx,
+} from '../graph/index.ts';
+import { cardOf, defaultNames, encodeCard, type ModelCard, type TensorNames } from './card.ts';
 import { contentHash } from './content-hash.ts';
 import { floor32 } from './float32.ts';
+import { giving, type OutputMeaning } from './meaning.ts';
 
 export interface SaveOptions {
   /**
@@ -13,6 +23,12 @@ export interface SaveOptions {
    * for a fixed batch of one, for targets that lack Compress or ScatterND.
    */
   readonly form?: 'rows' | 'branch';
+  /** Names of the file's input and output; "input" and "logits" by default. */
+  readonly names?: TensorNames;
+  /** What the output holds; `logits` by default. */
+  readonly output?: OutputMeaning;
+  /** Further entries of the file's metadata. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /** The metadata entry that holds the card. */
@@ -27,13 +43,19 @@ export const CARD_KEY = 'dynaneural';
  *   preprocessing do not fit the net, 'graph' where the net cannot be lowered or needs operators of other domains
  * @example const session = await InferenceSession.create(toBytes(certified)) // stock onnxruntime-node
  */
-export function toBytes(model: Model | CertifiedModel, { form = 'rows' }: SaveOptions = {}): Uint8Array {
+export function toBytes(model: Model | CertifiedModel, options: SaveOptions = {}): Uint8Array {
+  const { form = 'rows', names, output, metadata: extra = {} } = options;
   if (form !== 'rows' && form !== 'branch')
     throw new DynaError('usage', `a file's form is "rows" or "branch", got ${JSON.stringify(form)}`);
   checkFits(model);
-  const card = cardOf(model, form);
+  const io = { ...(names ? { names } : {}), ...(output && output !== 'logits' ? { output } : {}) };
+  const card = cardOf(model, form, io);
   const graph = plainOnnx(model, card);
-  const metadata = (c: ModelCard) => ({ [CARD_KEY]: encodeCard(c), classes: JSON.stringify(c.classes) });
+  const metadata = (c: ModelCard) => ({
+    ...extra,
+    [CARD_KEY]: encodeCard(c),
+    classes: JSON.stringify(c.classes),
+  });
   const bytes = encodeModel({ ...graph, metadata: metadata(card) });
   if (!card.certificate) return bytes;
   const hash = contentHash(decodeModel(bytes), card);
@@ -50,10 +72,20 @@ export async function save(model: Model | CertifiedModel, path: string, options:
   await writeAtomic(path, toBytes(model, options));
 }
 
-function plainOnnx({ net, weights }: Model, { form, points, chosen }: ModelCard): OnnxModel {
+/** The same net under another name of its input. */
+function renamed(net: Net, name: string): Net {
+  if (net.input.node.attrs.name === name) return net;
+  const x = input(name, net.input.shape);
+  return { ...net, input: x, output: substitute([net.output], new Map([[net.input, x]]))[0]! };
+}
+
+function plainOnnx({ net, weights }: Model, card: ModelCard): OnnxModel {
+  const { form, points, chosen, names = defaultNames, output: meaning } = card;
   const defaults = Object.entries(points[chosen]!.thresholds).map(([name, t]) => [name, floor32(t)] as const);
-  const { output, trace } = sparse(net, Object.fromEntries(defaults), { form });
-  const model = toOnnx(trace ? { logits: output, trace } : { logits: output }, { weights, name: net.name });
+  const { output, trace } = sparse(renamed(net, names.input), Object.fromEntries(defaults), { form });
+  const outputs: Record<string, Tensor> = { [names.output]: giving(output, meaning) };
+  if (trace) outputs.trace = trace;
+  const model = toOnnx(outputs, { weights, name: net.name });
   const foreign = Object.keys(model.opsets).filter((domain) => domain !== '');
   if (foreign.length > 0)
     throw new DynaError('graph', `the net uses operators of ${foreign.join(', ')}, which other runtimes do not have`, {

@@ -78,13 +78,8 @@ it.each<[string, string]>([
 });
 
 it('points do not run into each other', () => {
-  const one = [{ thresholds: { a: 1 } }, { thresholds: { b: 2 } }];
-  const both = [{ thresholds: { a: 1, b: 2 } }];
   const hash = (list: readonly { thresholds: Record<string, number> }[]) => bindingHash(weights, preprocessing, list);
-  expect(hash(one)).not.toBe(hash(both));
+  expect(hash([{ thresholds: { a: 1 } }, { thresholds: { b: 2 } }])).not.toBe(hash([{ thresholds: { a: 1, b: 2 } }]));
   expect(hash([{ thresholds: { a: 1 } }, { thresholds: { a: 1 } }])).not.toBe(hash([{ thresholds: { a: 1 } }]));
-  expect(hash([{ thresholds: { a: 1 } }, { thresholds: { '0b': 2 } }])).not.toBe(
-    hash([{ thresholds: { a: 1 } }, { thresholds: { b: 2 } }]),
-  );
   expect(hash([{ thresholds: { a: 1 } }, { thresholds: { b: 2 } }])).not.toBe(hash([{ thresholds: { 'a=1b': 2 } }]));
 });

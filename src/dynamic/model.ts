@@ -62,12 +62,9 @@ export function bindingHash(
   const { shape, scale, mean, std } = preprocessing;
   const floats = (values: readonly number[]) => [...values].map((v) => String(Math.fround(v))).join();
   hash.update(`preprocessing:${shape.join()}:${floats([scale])}:${floats(mean)}:${floats(std)}`);
-  for (const { thresholds } of points)
-    hash.update(
-      Object.entries(thresholds)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([k, v]) => `${k}=${Math.fround(v)}`)
-        .join(),
-    );
+  for (const { thresholds } of points) {
+    const sorted = Object.entries(thresholds).sort(([a], [b]) => (a < b ? -1 : 1));
+    hash.update(JSON.stringify(sorted.map(([name, v]) => [name, String(Math.fround(v))])));
+  }
   return hash.digest('hex');
 }

@@ -42,11 +42,15 @@ export const row = ({ dtype, dims, data }: NDArray, r: number): NDArray => {
 
 const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
-/** Multiply-accumulates of what the engine executed, from the shapes that it reports and nothing else. */
+/**
+ * Multiply-accumulates of what the engine executed, from the shapes that it reports and nothing else. A region that
+ * nobody takes must not run at all.
+ */
 export function executedMacs(executed: readonly Execution[]): number {
   let sum = 0;
-  for (const { op, inputs, outputs } of executed) {
+  for (const { op, node, inputs, outputs } of executed) {
     const y = product(outputs[0]?.dims ?? [0]);
+    if (y === 0 && /Conv|MatMul|Gemm/.test(op)) throw new Error(`${op} "${node}" ran for nobody`);
     if (op === 'Conv') sum += y * product(inputs[1]!.dims.slice(1));
     else if (op === 'Gemm' || op === 'MatMul') sum += y * inputs[0]!.dims.at(-1)!;
     else if (/Conv|MatMul|Gemm/.test(op)) throw new Error(`executedMacs does not know ${op}`);

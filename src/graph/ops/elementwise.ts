@@ -68,11 +68,12 @@ const flat: [Rule, Rule] = [null, null];
 /** A binary operator on bool tensors only. */
 const logical = (name: string, f: (a: number, b: number) => number): Operator<None> => {
   const op = binary(name, f, flat, 'bool');
-  return { ...op, infer: (x, attrs) => (onlyBool(name, x), op.infer(x, attrs)) };
+  return { ...op, infer: (x, attrs) => op.infer(onlyBool(name, x), attrs) };
 };
 
-function onlyBool(name: string, x: readonly Tensor[]): void {
+function onlyBool(name: string, x: readonly Tensor[]): readonly Tensor[] {
   for (const t of x) if (t.dtype !== 'bool') throw new DynaError('dtype', `${name} expects bool, got ${t.dtype}`);
+  return x;
 }
 
 // The walk sums cotangents over broadcast axes, so each rule may ignore broadcasting.
@@ -120,7 +121,7 @@ export const Or = logical('Or', (a, b) => +(a !== 0 || b !== 0));
 const opposite = unary('Not', (v) => +(v === 0), null);
 export const Not: Operator<None> = {
   ...opposite,
-  infer: (x, attrs) => (onlyBool('Not', x), opposite.infer(x, attrs)),
+  infer: (x, attrs) => opposite.infer(onlyBool('Not', x), attrs),
 };
 
 export const Neg = unary(
