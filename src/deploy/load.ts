@@ -96,7 +96,9 @@ function checkBelongs(card: ModelCard, { inputs, outputs }: Runner): void {
   const item = shape.slice(1);
   const fits = item.length === preprocessing.shape.length && item.every((d, i) => d === preprocessing.shape[i]);
   if (!fits || dtype !== 'float32')
-    throw differ(`expected ${names.input} float32 [n, ${preprocessing.shape.join(', ')}], got ${dtype} ${formatShape(shape)}`);
+    throw differ(
+      `expected ${names.input} float32 [n, ${preprocessing.shape.join(', ')}], got ${dtype} ${formatShape(shape)}`,
+    );
   const results = decisions.length > 0 ? [names.output, 'trace'] : [names.output];
   const missing = results.find((r) => !outputs.some((o) => o.name === r));
   if (missing) throw differ(`it has no output "${missing}"`);

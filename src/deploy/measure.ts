@@ -14,9 +14,9 @@ export interface Contenders {
 }
 
 export interface Times {
-  /** One image, milliseconds: the median for each path, weighted by the paths' shares. */
+  /** One image, milliseconds: the median (for the dynamic file that of each path, weighted by the paths' shares). */
   readonly ms1: number;
-  /** A batch of 64, divided by 64. */
+  /** A batch of 64, divided by 64: the mean over batches (they differ in who exits) without the extreme tenths. */
   readonly ms64: number;
 }
 
@@ -58,6 +58,7 @@ export function quantile(values: readonly number[], q: number): number {
 }
 
 const BATCH = 64;
+const STRETCH = 20;
 
 function rows(images: NDArray, from: number, count: number): NDArray {
   const shape = images.dims.slice(1);
@@ -75,12 +76,18 @@ async function timed(runner: Runner, input: NDArray): Promise<number> {
   return performance.now() - start;
 }
 
-/** Runs everybody on the same input in a rotating order, so that drift of the machine falls on all alike. */
-async function interleaved(runners: readonly Runner[], input: NDArray, turn: number): Promise<number[]> {
-  const times = new Array<number>(runners.length);
-  for (let k = 0; k < runners.length; k++) {
-    const at = (k + turn) % runners.length;
-    times[at] = await timed(runners[at]!, input);
+/** Who is first changes from turn to turn, so that drift of the machine falls on all alike. */
+const rotated = (n: number, turn: number): number[] => Array.from({ length: n }, (_, k) => (k + turn) % n);
+
+/**
+ * One image at a time, as a server sees them: each contender runs a stretch of images in a row, then the next one the same
+ * stretch. A stretch keeps a contender's weights in the caches, where they are in use.
+ */
+async function streams(runners: readonly Runner[], images: readonly NDArray[], turn: number): Promise<number[][]> {
+  const times = runners.map(() => [] as number[]);
+  for (const k of rotated(runners.length, turn)) {
+    await timed(runners[k]!, images[0]!);
+    for (const image of images) times[k]!.push(await timed(runners[k]!, image));
   }
   return times;
 }
@@ -109,39 +116,41 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
   const runners = await Promise.all(all.map((bytes) => compile(bytes, session)));
   try {
     const total = single + batch;
-    const ones: number[][] = [];
-    for (let i = -20; i < single; i++) {
-      const times = await interleaved(runners, rows(images, Math.abs(i) % n, 1), Math.abs(i));
-      if (i >= 0) ones.push(times);
-      if (i % 50 === 0) onProgress?.(Math.max(0, i), total);
+    const ones = all.map(() => [] as number[]);
+    for (let start = 0; start < single; start += STRETCH) {
+      const images = Array.from({ length: Math.min(STRETCH, single - start) }, (_, i) =>
+        rows(options.images, start + i, 1),
+      );
+      const times = await streams(runners, images, start / STRETCH);
+      for (const [k, list] of times.entries()) ones[k]!.push(...list);
+      onProgress?.(start, total);
     }
-    const many: number[][] = [];
+    const many = all.map(() => [] as number[]);
     const groups = Math.floor(n / BATCH);
     const batched: number[] = [];
-    for (let i = -3; i < batch; i++) {
-      const at = Math.abs(i) % groups;
-      const times = await interleaved(runners, rows(images, at * BATCH, BATCH), Math.abs(i));
-      if (i >= 0) {
-        many.push(times.map((t) => t / BATCH));
-        for (let k = 0; k < BATCH; k++) batched.push(paths[at * BATCH + k]!);
+    for (let i = -1; i < batch; i++) {
+      const at = Math.max(0, i) % groups;
+      const input = rows(images, at * BATCH, BATCH);
+      for (const k of rotated(runners.length, i + 1)) {
+        const time = await timed(runners[k]!, input);
+        if (i >= 0) many[k]!.push(time / BATCH);
       }
+      if (i >= 0) for (let k = 0; k < BATCH; k++) batched.push(paths[at * BATCH + k]!);
       onProgress?.(single + Math.max(0, i), total);
     }
 
     const used = Array.from({ length: single }, (_, i) => paths[i]!);
     const shares1 = shareOf(used, answers);
     const shares64 = shareOf(batched, answers);
-    const column = (table: readonly number[][], k: number) => table.map((row) => row[k]!);
-    const both = (k: number): Times => ({ ms1: median(column(ones, k)), ms64: median(column(many, k)) });
+    const both = (k: number): Times => ({ ms1: median(ones[k]!), ms64: trimmedMean(many[k]!) });
     const cuts = files.cuts.map((_, e) => both(3 + e));
-    const onPath = shares1.map((_, e) => median(column(ones, 0).filter((_, i) => used[i] === e)));
+    const onPath = shares1.map((_, e) => median(ones[0]!.filter((_, i) => used[i] === e)));
     const ms1 = weighted(shares1, onPath);
-    // Batches differ in who exits, so their times are averaged; a median over batches would hide the slow ones.
-    const ms64 = trimmedMean(column(many, 0));
+    const ms64 = trimmedMean(many[0]!);
     return {
       full: cuts.at(-1)!,
       static: both(2),
-      dynamic: { ms1, ms64, ms1p95: quantile(column(ones, 0), 0.95), ms1NobodyExits: median(column(ones, 1)) },
+      dynamic: { ms1, ms64, ms1p95: quantile(ones[0]!, 0.95), ms1NobodyExits: median(ones[1]!) },
       cuts,
       paths: onPath.map((t, e) => (Number.isNaN(t) ? cuts[e]!.ms1 : t)),
       realisation1:

@@ -1,0 +1,67 @@
+import type { Dataset } from '../../data/index.ts';
+import { exit, type Net, net } from '../../dynamic/index.ts';
+import { type NDArray, reshape, sizeOf, split, substitute } from '../../graph/index.ts';
+import { adamW } from '../../nn/index.ts';
+import type { SessionOptions } from '../../runtime/index.ts';
+import { type TrainProgress, train } from '../../train/index.ts';
+import { type Foreign, itemShape } from './foreign.ts';
+import { head, pool } from './head.ts';
+import type { Place } from './plan.ts';
+
+const exitName = (k: number): string => `exit${k + 1}`;
+
+/** The model with its exits: what is certified and saved. Parameters of heads have the names that `trainHeads` gives. */
+export const withExits = (foreign: Foreign, exits: readonly Place[], name: string): Net =>
+  net({ input: itemShape(foreign), classes: foreign.classes.length, name }, (x) => {
+    const body = [...exits.map((e) => e.tensor), foreign.logits];
+    const [...made] = substitute(body, new Map([[foreign.input, x]]));
+    for (const [k, e] of exits.entries())
+      exit(made[k]!, { name: exitName(k), head: (t) => head(pool(t, e.head), e.head) });
+    return made.at(-1)!;
+  });
+
+/** The heads alone, on rows of cached features; its last answer is the model's own, which teaches the others. */
+const headsNet = (exits: readonly Place[], classes: number): Net => {
+  const widths = exits.map((e) => sizeOf(e.head.pooled));
+  const width = widths.reduce((a, b) => a + b, classes);
+  return net({ input: [width], classes, name: 'heads' }, (row) => {
+    const parts = split(row, [...widths, classes], 1);
+    for (const [k, e] of exits.entries())
+      exit(reshape(parts[k]!, [0, ...e.head.pooled]), { name: exitName(k), head: (t) => head(t, e.head) });
+    return parts.at(-1)!;
+  });
+};
+
+export interface HeadOptions {
+  readonly epochs?: number;
+  readonly seed?: number;
+  readonly session?: SessionOptions;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TrainProgress) => void;
+}
+
+/**
+ * Trains all heads at once on cached features: to name the model's class, and to spread probabilities as it does
+ * (distillation, Hinton et al. 2015). Nobody's labels are needed; the model itself stays as it is.
+ */
+export async function trainHeads(
+  exits: readonly Place[],
+  rows: Dataset,
+  { epochs = 20, seed = 1, session, signal, onProgress }: HeadOptions = {},
+): Promise<ReadonlyMap<string, NDArray>> {
+  const trained = await train(headsNet(exits, rows.classes.length), {
+    data: rows,
+    epochs,
+    seed,
+    batch: Math.min(64, rows.length),
+    optimizer: adamW({ weightDecay: 0.01 }),
+    lr: 2e-3,
+    clip: 5,
+    distill: { weight: 1, temperature: 2 },
+    weights: [...exits.map(() => 1), 0],
+    ...(session ? { session } : {}),
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress } : {}),
+  });
+  return trained.weights;
+}

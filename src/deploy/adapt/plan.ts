@@ -1,0 +1,114 @@
+import { LEAST_RATIO, laptop } from '../../dynamic/index.ts';
+import { DynaError } from '../../errors.ts';
+import { BATCH, isConcrete, order, type Tensor } from '../../graph/index.ts';
+import { Names } from '../../graph/names.ts';
+import type { Foreign } from './foreign.ts';
+import { type HeadPlan, headOf } from './head.ts';
+
+/** A place where an exit can stand: a tensor that every path from the input to the logits passes through. */
+export interface Place {
+  /** The node that makes it, as the user names it. */
+  readonly name: string;
+  readonly tensor: Tensor;
+  /** [channels, height, width]. */
+  readonly shape: readonly [number, number, number];
+  /** Share of the model's MACs that is spent when it is made. */
+  readonly share: number;
+  readonly head: HeadPlan;
+  /** Time that leaving here saves over the time that asking costs everyone, by the model of `plan`. */
+  readonly ratio: number;
+}
+
+export interface ExitPlan {
+  /** All places, earliest first. */
+  readonly places: readonly Place[];
+  /** Those that get an exit, earliest first. */
+  readonly exits: readonly Place[];
+  /** MACs of the original for one image. */
+  readonly macs: number;
+}
+
+export interface PlanOptions {
+  /** Most exits; 2 by default. */
+  readonly exits?: number;
+  /** Names of places, instead of the plan's own choice. */
+  readonly exitAt?: readonly string[];
+}
+
+/** Exits stand between these shares of the MACs: before, features say too little; behind, too little is saved. */
+const EARLIEST = 0.1;
+const LATEST = 0.7;
+
+/**
+ * Lists the places for exits and chooses among them. The choice spreads exits evenly between 10 % and 70 % of the MACs;
+ * a second and further exit is left out where it saves less than 20 times what asking costs.
+ *
+ * @throws DynaError 'model' where there is no place, 'usage' for a name that is none
+ * @example for (const { name, share } of planExits(readForeign(bytes)).exits) console.log(name, share)
+ */
+export function planExits(foreign: Foreign, { exits = 2, exitAt }: PlanOptions = {}): ExitPlan {
+  if (!Number.isInteger(exits) || exits < 1 || exits > 3)
+    throw new DynaError('usage', `an adapted model has 1 to 3 exits, got ${exits}`);
+  const { places, macs } = placesOf(foreign);
+  if (places.length === 0)
+    throw new DynaError('model', 'the model has no place for an exit: no feature map that all its paths pass through', {
+      fix: 'adapt takes convolutional classifiers with features [N, C, H, W]',
+    });
+  if (exitAt) return { places, macs, exits: byName(places, exitAt) };
+  const fit = places.filter((p) => p.share >= EARLIEST && p.share <= LATEST);
+  const among = fit.length > 0 ? fit : places;
+  const step = (LATEST - EARLIEST) / exits;
+  const nearest = Array.from({ length: exits }, (_, k) => {
+    const wanted = EARLIEST + (k + 0.5) * step;
+    return among.reduce((best, p) => (Math.abs(p.share - wanted) < Math.abs(best.share - wanted) ? p : best));
+  });
+  const chosen = [...new Set(nearest)];
+  const best = chosen.reduce((a, b) => (b.ratio > a.ratio ? b : a));
+  return { places, macs, exits: chosen.filter((p) => p === best || p.ratio >= LEAST_RATIO) };
+}
+
+function byName(places: readonly Place[], names: readonly string[]): Place[] {
+  const known = places.map((p) => p.name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new DynaError('usage', `an exit cannot stand at "${unknown}"`, { fix: `places are ${known.join(', ')}` });
+  if (names.length > 3) throw new DynaError('usage', `an adapted model has at most 3 exits, got ${names.length}`);
+  return places.filter((p) => names.includes(p.name));
+}
+
+/** Places in the order of the graph; of neighbours with the same MACs before them the last, which is usually the smallest. */
+function placesOf({ input, logits }: Foreign): { places: Place[]; macs: number } {
+  const nodes = order([logits]);
+  const live = new Set<Tensor>([input]);
+  const lastUse = new Map<Tensor, number>();
+  for (const [i, node] of nodes.entries()) {
+    for (const t of node.inputs) if (t) lastUse.set(t, i);
+    if (node.inputs.some((t) => t && live.has(t))) for (const t of node.outputs) live.add(t);
+  }
+  const macs = nodes.reduce((sum, n) => sum + n.op.macs(n), 0);
+  const names = new Names();
+  const found: Place[] = [];
+  let spent = 0;
+  let open = -1; // the last node that needs something made so far
+  for (const [i, node] of nodes.entries()) {
+    spent += node.op.macs(node);
+    const own = node.outputs.filter((t) => live.has(t) && lastUse.has(t));
+    // All that was made before is used up here at the latest, so whatever follows passes through this node's tensor.
+    if (own.length === 1 && own[0] !== input && open <= i) {
+      const tensor = own[0]!;
+      const [batch, ...item] = tensor.shape;
+      if (batch === BATCH && item.length === 3 && isConcrete(item) && spent > 0 && spent < macs) {
+        const shape = item as unknown as Place['shape'];
+        const head = headOf(shape, logits.shape[1] as number, macs);
+        const asking = laptop.gateMicroseconds + head.macs / laptop.macsPerMicrosecond;
+        const ratio = (macs - spent) / laptop.macsPerMicrosecond / asking;
+        const name = names.fresh(node.scope ? `${node.scope}/${node.op.name}` : node.op.name);
+        const place = { name, tensor, shape, share: spent / macs, head, ratio };
+        if (found.at(-1)?.share === place.share) found.pop();
+        found.push(place);
+      }
+    }
+    for (const t of own) open = Math.max(open, lastUse.get(t)!);
+  }
+  return { places: found, macs };
+}
