@@ -5,6 +5,7 @@ import { DynaError } from './errors.ts';
 
 const reasons: Record<string, readonly [why: string, fix: string]> = {
   ENOENT: ['there is no such file or folder', 'check the path'],
+  EEXIST: ['a file of that name is there', 'choose another place'],
   ENOTDIR: ['a part of the path is no folder', 'check the path'],
   EISDIR: ['it is a folder', 'name a file'],
   EACCES: ['permission is missing', 'change its permissions or choose another place'],
@@ -79,11 +80,12 @@ const unlessMissing = (cause: NodeJS.ErrnoException): void => {
  */
 export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((cause: unknown) => {
-    throw writeError(path, cause);
+    throw fileError(`the folder "${path}" could not be made`, cause);
   });
 }
 
-const isFolder = (path: string): Promise<boolean> =>
+/** Whether there is a folder of this path. */
+export const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(
     (s) => s.isDirectory(),
     () => false,

@@ -12,7 +12,7 @@ export {
   mnist,
   splitDataset,
 } from './data/index.ts';
-export { type LoadedModel, load, type RunResult, readCard, save, toBytes } from './deploy/index.ts';
+export { adapt, type LoadedModel, load, type RunResult, readCard, save, toBytes } from './deploy/index.ts';
 export {
   type CertifiedModel,
   certify,

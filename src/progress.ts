@@ -9,3 +9,13 @@ export interface Progress {
 
 /** Says nothing. */
 export const silent: Progress = { start() {}, update() {}, stop() {} };
+
+/** For work that tells (stage, done, total): each new stage begins a stretch of its own. */
+export function stages(progress: Progress): (stage: string, done: number, total: number) => void {
+  let current: string | undefined;
+  return (stage, done, total) => {
+    if (stage !== current) progress.start(stage, total);
+    current = stage;
+    progress.update(done);
+  };
+}

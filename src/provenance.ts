@@ -1,23 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { environment } from './runtime/index.ts';
+import { version } from './version.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-
-/** Version of this package. */
-export const version = (): string =>
-  (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
 /** The commit of the checkout that runs, with "+" where files were changed; the version where it is no checkout. */
 export function commit(): string {
   const git = (...args: string[]) =>
     execFileSync('git', ['-C', root, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {
-    if (git('ls-files', '--error-unmatch', 'package.json') !== 'package.json') return version();
+    if (git('ls-files', '--error-unmatch', 'package.json') !== 'package.json') return version;
     return git('rev-parse', '--short=12', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '');
   } catch {
-    return version();
+    return version;
   }
 }
 

@@ -13,7 +13,8 @@ import {
 } from '../src/dynamic/index.ts';
 import { add, mul, nestingDepth, relu, reshape, type Tensor, toOnnx } from '../src/graph/index.ts';
 import { classify, linear } from '../src/nn/index.ts';
-import { randomInput, randomWeights, stream } from './support/build-net.ts';
+import { randomInput, randomWeights } from './support/build-net.ts';
+import { seeded } from './support/random.ts';
 import { outputsOf, rowDifference, runAll } from './support/run.ts';
 
 const ROWS = 16;
@@ -127,7 +128,7 @@ describe('nesting', () => {
 });
 
 it('the seeded stream repeats itself and spreads', () => {
-  const draw = (seed: number) => Array.from({ length: 1000 }, stream(seed));
+  const draw = (seed: number) => Array.from({ length: 1000 }, seeded(seed));
   expect(draw(1)).toEqual(draw(1));
   expect(draw(1)).not.toEqual(draw(2));
   expect(Math.min(...draw(3))).toBeLessThan(0.01);

@@ -30,7 +30,8 @@ beforeAll(async () => {
   await Promise.all([install(home), writePhotos(at('photos'), 80), writeNet(at('small.mjs'))]);
   const args = ['train', 'small.mjs', '--data', 'photos', '--epochs', '3', '--batch', '16', '--out', 'run', '--json'];
   const trained = await here(args);
-  expect(trained.stderr).toBe('');
+  // Nothing but the planner's word that so small a net gains nothing from its exits.
+  expect(trained.stderr).toMatch(/^(note: exit "[^"]+" guards [^\n]+\n)+$/);
   expect(trained.code).toBe(0);
   const { validation, split } = JSON.parse(trained.stdout) as { validation: { final: number }; split: object };
   expect(validation.final).toBeGreaterThan(0.8);
@@ -46,7 +47,7 @@ describe('help', () => {
   it('every command has one, with an example', async () => {
     const { code, stdout } = await here(['--help']);
     expect(code).toBe(0);
-    const commands = ['demo', 'train', 'eval', 'certify', 'export', 'run', 'info', 'bench', 'doctor'];
+    const commands = ['demo', 'train', 'eval', 'certify', 'export', 'adapt', 'run', 'info', 'bench', 'doctor'];
     for (const name of commands) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
     const helps = await Promise.all(commands.map((name) => here([name, '--help'])));
     for (const [i, help] of helps.entries()) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DynaError } from '../errors.ts';
-import { imageSize, macs, oneOf, partSize, positive, share, wholeNumber } from './parse.ts';
+import { fraction, imageSize, macs, numbers, oneOf, partSize, positive, share, wholeNumber } from './parse.ts';
 
 describe('option values', () => {
   it('reads shares with and without a percent sign as the same number', () => {
@@ -25,6 +25,14 @@ describe('option values', () => {
     expect(oneOf('--form', ['rows', 'branch'])('rows')).toBe('rows');
     expect(wholeNumber('--seed', 0)('0')).toBe(0);
     expect(positive('--lr')('1e-3')).toBe(0.001);
+  });
+
+  it('reads factors and lists of numbers', () => {
+    expect([fraction('--scale')('1/255'), fraction('--scale')('0.5')]).toEqual([1 / 255, 0.5]);
+    for (const wrong of ['', '1/0', '-1', '1/', 'a/2', '1/2/3'])
+      expect(() => fraction('--scale')(wrong)).toThrow('--scale');
+    expect(numbers('--mean')('0.485, -0.4,0')).toEqual([0.485, -0.4, 0]);
+    for (const wrong of ['', '1,', 'x']) expect(() => numbers('--mean')(wrong)).toThrow('--mean expects numbers');
   });
 
   it.each([

@@ -34,6 +34,25 @@ export const share =
     return value;
   };
 
+/** "1/255", or a number above 0. */
+export const fraction =
+  (option: string): Reader<number> =>
+  (text) => {
+    const [, over, under = '1'] = /^([\d.e+-]+)(?:\/([\d.e+-]+))?$/i.exec(text.trim()) ?? [];
+    const value = Number(over) / Number(under);
+    if (!(Number.isFinite(value) && value > 0)) throw refuse(option, 'a number above 0, such as 1/255', text);
+    return value;
+  };
+
+/** "0.485,0.456,0.406": one number, or one for each channel. */
+export const numbers =
+  (option: string): Reader<number[]> =>
+  (text) => {
+    const values = text.split(',').map((v) => (v.trim() === '' ? Number.NaN : Number(v)));
+    if (!values.every(Number.isFinite)) throw refuse(option, 'numbers such as 0.5 or 0.485,0.456,0.406', text);
+    return values;
+  };
+
 /** The size of a split: "5000", or a share of the whole such as "20%" or "0.2". */
 export const partSize =
   (option: string): Reader<number> =>

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { version } from '../version.ts';
+import type { AdaptOptions } from './commands/adapt.ts';
 import type { BenchOptions } from './commands/bench.ts';
 import type { CertifyOptions } from './commands/certify.ts';
 import type { DemoOptions } from './commands/demo.ts';
@@ -9,10 +10,7 @@ import type { RunOptions } from './commands/run.ts';
 import type { TrainOptions } from './commands/train.ts';
 import { type CommonOptions, type Context, type Outcome, openContext, toJson } from './context.ts';
 import { exitCode, report } from './exit.ts';
-import { imageSize, macs, oneOf, partSize, positive, share, wholeNumber } from './parse.ts';
-
-const version = (): string =>
-  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+import { fraction, imageSize, macs, numbers, oneOf, partSize, positive, share, wholeNumber } from './parse.ts';
 
 /** What an action leaves behind; commander itself has no place for results. */
 interface State {
@@ -56,7 +54,7 @@ function stackOf(error: unknown): string {
 function build(state: State): Command {
   const program = new Command('dyna')
     .description('Neural networks that spend compute only where an input needs it.')
-    .version(version(), '-v, --version')
+    .version(version, '-v, --version')
     .exitOverride()
     .configureOutput({ outputError: () => {} }) // errors are told once, by main
     .showSuggestionAfterError()
@@ -161,6 +159,34 @@ function build(state: State): Command {
     )
     .action((run: string, o: ExportOptions) =>
       act(o, async (cx) => (await import('./commands/export.ts')).exportRun(run, o, cx)),
+    );
+
+  command(
+    'adapt <model>',
+    'make an ONNX image classifier of any origin dynamic, with a bound on how often its answers change. No labels are needed. Not done yet: fine-tuning of the model itself, skip decisions, inputs other than images.',
+    [
+      'dyna adapt resnet.onnx --data photos/ --max-disagreement 0.5% --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
+      'dyna adapt resnet.onnx --plan   # where exits could stand',
+    ],
+  )
+    .option('--data <set>', 'typical inputs: a folder of images, a .npy file [n, C, H, W], or a data set by name')
+    .option('--max-disagreement <share>', 'most inputs that may get another answer', share('--max-disagreement'), 0.005)
+    .option('--delta <p>', 'probability that the statement is wrong', share('--delta'), 0.1)
+    .option('--exits <n>', 'most exits, 1 to 3', wholeNumber('--exits'), 2)
+    .option('--exit-at <node...>', 'where exits stand, by the names that --plan lists')
+    .option('--plan', 'only list where exits could stand')
+    .option('--out <file>', 'the ONNX file (default: <model>.dynamic.onnx)')
+    .option('--scale <s>', 'the model takes (pixel * scale - mean) / std; default: 1/255', fraction('--scale'))
+    .option('--mean <m>', 'one number, or one for each channel; default: 0', numbers('--mean'))
+    .option('--std <s>', 'one number, or one for each channel; default: 1', numbers('--std'))
+    .option('--test <set>', 'further inputs, on which only the report looks')
+    .option('--limit <n>', 'only the first n images', wholeNumber('--limit'))
+    .option('--epochs <n>', "of the heads' training", wholeNumber('--epochs'))
+    .option('--seed <n>', 'decides the split and how heads start', wholeNumber('--seed', 0), 1)
+    .option('--rounds <n>', 'timed runs of one image; 0: none', wholeNumber('--rounds', 0), 300)
+    .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
+    .action((model: string, o: AdaptOptions) =>
+      act(o, async (cx) => (await import('./commands/adapt.ts')).adaptModel(model, o, cx)),
     );
 
   command('run <model> <images...>', 'classify image files', [

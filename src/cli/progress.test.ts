@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { table } from '../table.ts';
 import { lines, progressFor } from './progress.ts';
 import { bar } from './progress-bar.ts';
-import { table } from './table.ts';
 
 describe('progress in plain lines', () => {
   it('tells something at intervals and the end of each stretch, and nothing twice', () => {

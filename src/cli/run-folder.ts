@@ -1,8 +1,8 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Net } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
-import { fileError, readBytes, writeAtomic } from '../files.ts';
+import { makeFolder, readBytes, writeAtomic } from '../files.ts';
 import { openTrained, type Trained } from '../train/index.ts';
 import type { Context } from './context.ts';
 import { fromJson, toJson } from './context.ts';
@@ -65,11 +65,7 @@ export async function isStarted(folder: string): Promise<boolean> {
 
 /** Writes a JSON file of a run folder, which is made where it is missing. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-  } catch (cause) {
-    throw fileError(`the folder ${dirname(path)} could not be made`, cause);
-  }
+  await makeFolder(dirname(path));
   await writeAtomic(path, `${toJson(value)}\n`);
 }
 

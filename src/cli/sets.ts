@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   cacheFolder,
@@ -14,6 +13,7 @@ import {
   splitDataset,
 } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
+import { isFolder } from '../files.ts';
 import type { Context } from './context.ts';
 import { bytes, whole } from './format.ts';
 
@@ -153,12 +153,6 @@ async function folder(path: string, like: Like, cx: Context): Promise<Dataset> {
     });
   return ds;
 }
-
-const isFolder = async (path: string): Promise<boolean> =>
-  stat(path).then(
-    (s) => s.isDirectory(),
-    () => false,
-  );
 
 async function checkedFolder(data: string): Promise<string> {
   if (await isFolder(data)) return data;

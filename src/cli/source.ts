@@ -1,9 +1,8 @@
-import { stat } from 'node:fs/promises';
 import type { Dataset } from '../data/index.ts';
 import { type ModelCard, toBytes } from '../deploy/index.ts';
 import { DynaError } from '../errors.ts';
-import { readBytes } from '../files.ts';
-import type { NDArray } from '../graph/index.ts';
+import { isFolder, readBytes } from '../files.ts';
+import { formatShape, type NDArray, sameShape } from '../graph/index.ts';
 import { openModel } from './certified.ts';
 import type { Context } from './context.ts';
 import { isRunFolder, openRun, type Run, runParts } from './run-folder.ts';
@@ -28,12 +27,6 @@ export async function openSource(path: string): Promise<Source> {
     });
   return { bytes: await readBytes(path) };
 }
-
-const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (s) => s.isDirectory(),
-    () => false,
-  );
 
 /** Puts the model's name before what was wrong with it. */
 export async function naming<T>(path: string, work: () => Promise<T> | T): Promise<T> {
@@ -67,10 +60,10 @@ export async function testData(
     data === undefined && own?.split.test !== undefined
       ? await (await runParts(own, cx)).test()
       : await openTest(data ?? own!.data, like, cx);
-  if (shape.length !== ds.shape.length || shape.some((d, i) => d !== ds.shape[i]))
+  if (!sameShape(shape, ds.shape))
     throw new DynaError(
       'data',
-      `the model takes inputs [${shape.join(', ')}], ${ds.name} has [${ds.shape.join(', ')}]`,
+      `the model takes inputs ${formatShape(shape)}, ${ds.name} has ${formatShape(ds.shape)}`,
     );
   if (ds.classes.length !== classes.length)
     throw new DynaError(

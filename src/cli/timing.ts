@@ -1,6 +1,6 @@
 import { type BudgetOptions, type LoadedModel, load, toBytes } from '../deploy/index.ts';
 import { median, quantile, trimmedMean } from '../deploy/measure.ts';
-import { cut, decisionsOf, type Model } from '../dynamic/index.ts';
+import { cut, decisionsOf, isExit, type Model } from '../dynamic/index.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 
@@ -30,7 +30,7 @@ export function openCuts(
   { net, weights, classes, preprocessing }: Model,
   session: SessionOptions,
 ): Promise<LoadedModel[]> {
-  const exits = decisionsOf(net).filter((d) => d.options[1]?.answers);
+  const exits = decisionsOf(net).filter(isExit);
   const nets = [...exits.map(({ name }) => cut(net, { [name]: 'exit' })), cut(net)];
   return Promise.all(nets.map((n) => load(toBytes({ net: n, weights, classes, preprocessing }), { session })));
 }
@@ -52,7 +52,7 @@ const WARM_UP = 10;
 export async function timed(model: LoadedModel, options: TimingOptions): Promise<Timed> {
   const { batch, rounds, images, setting, cuts = [], onRound } = options;
   const { decisions, fullMacs } = model.card;
-  const names = [...decisions.filter((d) => d.options[1]?.answers).map((d) => d.name), 'final'];
+  const names = [...decisions.filter(isExit).map((d) => d.name), 'final'];
   const never = Object.fromEntries(
     decisions.filter((d) => d.rule === 'threshold').map((d) => [d.name, Number.POSITIVE_INFINITY]),
   );

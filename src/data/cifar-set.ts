@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { parseTar } from 'nanotar';
 import { DynaError } from '../errors.ts';
+import { readBytes } from '../files.ts';
 import { sizeOf } from '../graph/array.ts';
 import { CIFAR_SHAPE, readCifar } from './cifar.ts';
 import { classCounts, type Dataset, dataset } from './dataset.ts';
@@ -75,7 +76,7 @@ async function readFolder(spec: CifarSpec, split: Split, folder: string): Promis
   const inputs = new Uint8Array(files.length * spec.records * size);
   const labels = new Int32Array(files.length * spec.records);
   for (const [i, file] of files.entries()) {
-    const part = readCifar(await bytesOf(join(folder, file)), { name: join(folder, file) });
+    const part = readCifar(await readBytes(join(folder, file)), { name: join(folder, file) });
     if (part.labels.length !== spec.records)
       throw new DynaError(
         'data',
@@ -93,12 +94,4 @@ async function readFolder(spec: CifarSpec, split: Split, folder: string): Promis
       `${folder} is not the official ${spec.title}: expected ${ds.length / classes.length} images of each class, got ${counts.join(', ')}`,
     );
   return ds;
-}
-
-async function bytesOf(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new DynaError('file', `${path} could not be read (${(cause as Error).message})`, { cause });
-  }
 }

@@ -192,13 +192,11 @@ describe('download', () => {
     await new Promise<void>((done) => closed.listen(0, '127.0.0.1', done));
     const { port } = closed.address() as AddressInfo;
     await new Promise((done) => closed.close(done));
-    const started = performance.now();
-    const failed = download(`http://127.0.0.1:${port}/data.bin`, path, pin, { pause: 5000 });
+    const failed = download(`http://127.0.0.1:${port}/data.bin`, path, pin, { pause: 600_000 }); // a second try would come after the test's time
     await expect(failed).rejects.toMatchObject({
       code: 'download',
       message: expect.stringMatching(/could not be fetched \(ECONNREFUSED\)/),
     });
-    expect(performance.now() - started).toBeLessThan(4000);
   });
 
   it('stops on a signal and goes on from there', async () => {

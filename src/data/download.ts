@@ -11,6 +11,7 @@ export interface Pin {
   bytes: number;
 }
 
+/** How far a download is. */
 export interface Progress {
   file: string;
   /** Bytes here so far, with those of an earlier, broken download. */
@@ -221,7 +222,7 @@ export async function compare(path: string, pin: Pin): Promise<string | undefine
   return sha256 === pin.sha256 ? undefined : `expected sha256 ${pin.sha256}, got ${sha256}`;
 }
 
-export async function sha256Of(path: string): Promise<string> {
+async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest('hex');

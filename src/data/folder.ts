@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DynaError } from '../errors.ts';
+import { fileError } from '../files.ts';
 import { sizeOf } from '../graph/array.ts';
 import { channelStatistics, type Dataset, dataset } from './dataset.ts';
 import { decodeImage, type Fit, type ImageChange } from './image.ts';
@@ -30,7 +31,7 @@ export interface FolderDataset extends Dataset {
   notes: string[];
 }
 
-export interface ImageList {
+interface ImageList {
   files: string[];
   /** The class number of each file; empty for a flat folder. */
   labels: number[];
@@ -48,7 +49,7 @@ const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
  *
  * @throws DynaError 'file' when it cannot be read, 'data' when it has no images, or images both beside and in sub-folders
  */
-export async function listImages(path: string, classes?: readonly string[]): Promise<ImageList> {
+async function listImages(path: string, classes?: readonly string[]): Promise<ImageList> {
   const top = await entries(path);
   const flat = top.filter((e) => e.isFile() && isImage(e.name)).map((e) => e.name);
   const folders = top.filter((e) => e.isDirectory()).map((e) => e.name);
@@ -95,7 +96,7 @@ async function entries(path: string) {
     const all = await readdir(path, { withFileTypes: true });
     return all.filter((e) => !e.name.startsWith('.')).sort((a, b) => byCode(a.name, b.name));
   } catch (cause) {
-    throw new DynaError('file', `the image folder ${path} could not be read (${(cause as Error).message})`, { cause });
+    throw fileError(`the image folder ${path} could not be read`, cause);
   }
 }
 

@@ -14,7 +14,7 @@ const types: Record<number, { dtype: DType; bytes: number; read: (view: DataView
 /** The most that a gzip file may unpack to; far above any official file, far below a zip bomb. */
 export const MAX_UNPACKED = 2 ** 30;
 
-export const isGzip = (bytes: Uint8Array): boolean => bytes.length > 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+const isGzip = (bytes: Uint8Array): boolean => bytes.length > 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 /** Unpacks gzip bytes; leaves others as they are. */
 export function gunzipped(bytes: Uint8Array, name: string): Uint8Array {

@@ -38,6 +38,7 @@ export const cifar10 = (split: Split, options?: SetOptions): Promise<Dataset> =>
 
 /** The sets by the names that command lines use. */
 export const datasets = { mnist, 'fashion-mnist': fashionMnist, cifar10 } as const;
+/** Sets that are opened by name. */
 export type DatasetName = keyof typeof datasets;
 
 /** Where the files of a set lie on this machine, without a look into them; undefined when they would be downloaded. */

@@ -1,6 +1,7 @@
 import type { Pin } from './download.ts';
 import { packageFolder, systemFolders } from './places.ts';
 
+/** The parts that official sets come in. */
 export type Split = 'train' | 'test';
 
 /** What the official files of a set are, and how they are read. */

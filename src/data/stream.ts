@@ -33,6 +33,7 @@ export interface SequentialSource extends StreamBase {
   items(epoch: number): AsyncIterable<StreamItem> | Iterable<StreamItem>;
 }
 
+/** Where a stream takes its items from: by number, or one after another. */
 export type StreamSource = IndexedSource | SequentialSource;
 
 export interface StreamOptions {

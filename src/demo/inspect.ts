@@ -1,13 +1,14 @@
 import { type Dataset, takeBatch } from '../data/index.ts';
 import type { LoadedModel } from '../deploy/index.ts';
 import {
-  argmaxAt,
   type CertifiedModel,
+  confidenceAt,
   exitCosts,
   exitsTaken,
   type Observations,
   type Point,
 } from '../dynamic/index.ts';
+import { sizeOf } from '../graph/index.ts';
 import type { CurvePoint, Example, ExitReport } from '../report/index.ts';
 
 /** What the shipped file did on a data set. */
@@ -97,7 +98,7 @@ const SHOWN = 12;
 
 /** What happened at each exit: shares, accuracy, examples and the spread of calibrated confidence. */
 export function exitReports(model: CertifiedModel, seen: Observations, run: FileRun, data: Dataset): ExitReport[] {
-  const size = data.shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(data.shape);
   const classes = model.classes.length;
   const example = (i: number): Example => ({
     pixels: Uint8Array.from(data.inputs.subarray(i * size, (i + 1) * size)),
@@ -113,12 +114,9 @@ export function exitReports(model: CertifiedModel, seen: Observations, run: File
     for (let i = 0; i < seen.n; i++) {
       if (run.paths[i]! < e) continue;
       const logits = seen.logits[e]!;
-      const top = argmaxAt(logits, i * classes, classes);
-      let total = 0;
-      for (let c = 0; c < classes; c++)
-        total += Math.exp((logits[i * classes + c]! - logits[i * classes + top]!) / temperature);
-      const bin = Math.min(BINS - 1, Math.floor(BINS / total));
-      histogram[top === seen.labels[i] ? 'right' : 'wrong'][bin]!++;
+      const confidence = confidenceAt(logits, i * classes, classes, temperature);
+      const right = seen.answers[i * seen.names.length + e] === seen.labels[i];
+      histogram[right ? 'right' : 'wrong'][Math.min(BINS - 1, Math.floor(BINS * confidence))]!++;
     }
     return {
       name,

@@ -1,7 +1,6 @@
-import { argmaxAt, type Trace } from '../dynamic/index.ts';
+import { argmaxAt, confidenceAt, isExit, type Trace } from '../dynamic/index.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { ModelCard } from './card.ts';
-import { isExit } from './paths.ts';
 
 /** What a model says about one input. */
 export interface ModelAnswer {
@@ -33,10 +32,8 @@ export function answersOf(card: ModelCard): (logits: NDArray, exits: readonly nu
     return exits.map((exit, i) => {
       const values = data as Float32Array;
       const index = argmaxAt(values, i * width, width);
-      const top = values[i * width + index]!;
-      let sum = 0;
-      for (let k = 0; k < width; k++) sum += Math.exp((values[i * width + k]! - top) / heat[exit]!);
-      return { class: classes[index]!, index, confidence: 1 / sum, exit: names[exit]! };
+      const confidence = confidenceAt(values, i * width, width, heat[exit]!);
+      return { class: classes[index]!, index, confidence, exit: names[exit]! };
     });
   };
 }

@@ -1,7 +1,6 @@
-import type { Column, Decision, Point, RegionCost } from '../dynamic/index.ts';
+import { type Column, type Decision, isExit, type Point, type RegionCost } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
-import type { CardCertificate, ModelCard, TensorNames } from './card.ts';
-import { isExit } from './paths.ts';
+import { type CardCertificate, type ModelCard, SCHEMA, type TensorNames } from './card.ts';
 import {
   amount,
   count,
@@ -65,8 +64,8 @@ const certificate = record<CardCertificate>({
   message: text,
 });
 
-const schema: Read<1> = (value, at) => {
-  if (value !== 1) throw wrong(at, '1', value);
+const schema: Read<typeof SCHEMA> = (value, at) => {
+  if (value !== SCHEMA) throw wrong(at, String(SCHEMA), value);
   return value;
 };
 
@@ -103,8 +102,8 @@ export function readCardJson(json: string): ModelCard {
     throw new DynaError('model', `the model card is damaged: it is not JSON (${(cause as Error).message})`, { cause });
   }
   const version = (value as { schema?: unknown } | null)?.schema;
-  if (typeof version === 'number' && version > 1)
-    throw new DynaError('model', `the model card has schema version ${version}, this library reads version 1`, {
+  if (typeof version === 'number' && version > SCHEMA)
+    throw new DynaError('model', `the model card has schema version ${version}, this library reads version ${SCHEMA}`, {
       fix: 'update dynaneural',
     });
   const read = card(value, '');

@@ -1,14 +1,12 @@
-import { readFileSync } from 'node:fs';
-import type { CertifiedModel, Column, Decision, Model, Point, Preprocessing, RegionCost } from '../dynamic/index.ts';
-import { bindingHash, columnsOf, costTable, decisionsOf } from '../dynamic/index.ts';
-import { DynaError } from '../errors.ts';
-import { readCardJson } from './card-json.ts';
+import type { Column, Decision, Point, Preprocessing, RegionCost } from '../dynamic/index.ts';
 import type { OutputMeaning } from './meaning.ts';
-import { extremeMacs, isExit } from './paths.ts';
 import { infinityAsText } from './validate.ts';
 
 /** The version of the card's form that this library writes, and the newest that it reads. */
 export const SCHEMA = 1;
+
+/** The metadata entry of a file that holds the card. */
+export const CARD_KEY = 'dynaneural';
 
 /** What a certificate says, without the figures of each point (these stand with the points). */
 export interface CardCertificate {
@@ -62,69 +60,6 @@ export interface ModelCard {
   readonly certificate?: CardCertificate;
   /** Of everything that the certificate stands on: graph, weights, thresholds and this card. */
   readonly hash?: string;
-}
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
-/** The card of a model that is about to be saved, without its hash. */
-export function cardOf(
-  model: Model | CertifiedModel,
-  form: ModelCard['form'],
-  io: Pick<ModelCard, 'names' | 'output'> = {},
-): ModelCard {
-  const { net, weights, classes, preprocessing } = model;
-  const decisions = decisionsOf(net);
-  const regions = costTable(net);
-  const temperatures = decisions.flatMap(({ name }): [string, number][] => {
-    const value = weights.get(`${name}/temperature`);
-    return value ? [[name, Number(value.data[0])]] : [];
-  });
-  const card: ModelCard = {
-    schema: SCHEMA,
-    name: net.name,
-    createdBy: `dynaneural ${version}`,
-    form,
-    ...io,
-    classes,
-    preprocessing,
-    decisions,
-    columns: columnsOf(net),
-    regions,
-    fullMacs: extremeMacs({ decisions, regions }, Math.max),
-    temperatures: Object.fromEntries(temperatures),
-    ...('certificate' in model ? certified(model) : { points: [fullPoint(decisions)], chosen: 0 }),
-  };
-  // Through its own reader: the order of fields is settled, and nothing is written that could not be read.
-  return readCardJson(encodeCard(card));
-}
-
-/** Every threshold at "never": what a model does before it is calibrated. */
-const fullPoint = (decisions: readonly Decision[]): Point => ({
-  thresholds: Object.fromEntries(decisions.filter((d) => d.rule === 'threshold').map((d) => [d.name, Infinity])),
-  budget: 1,
-  risk: 0,
-  shares: [...decisions.filter(isExit).map(() => 0), 1],
-  certified: false,
-});
-
-function certified(model: CertifiedModel): Pick<ModelCard, 'points' | 'chosen' | 'certificate'> {
-  const { points, certificate } = model;
-  const proven = points.filter((p) => p.certified);
-  if (bindingHash(model.weights, model.preprocessing, proven) !== model.hash)
-    throw new DynaError(
-      'certificate',
-      `the weights, thresholds or preprocessing of "${model.net.name}" are not those that were certified`,
-      { fix: 'certify the model as it is now' },
-    );
-  const { risk, method, epsilon, delta, n, fullModelKept, message } = certificate;
-  const chosen = points.indexOf(model.chosen);
-  if (!points[chosen]?.certified)
-    throw new DynaError('certificate', `the chosen point of "${model.net.name}" is none of its certified points`, {
-      fix: 'choose one of model.points',
-    });
-  return { points, chosen, certificate: { risk, method, epsilon, delta, n, fullModelKept, message } };
 }
 
 /** A card as JSON; infinite thresholds are written as the text "Infinity". */

@@ -16,22 +16,22 @@ class Content {
   graph({ inputs, outputs, initializers, nodes }: OnnxGraph): void {
     const values = (list: readonly OnnxValue[]) => list.map(({ name, dtype, shape }) => [name, dtype, shape ?? null]);
     this.add('graph', values(inputs), values(outputs), initializers.length, nodes.length);
-    for (const t of [...initializers].sort(byName)) this.array(t.name, t);
+    for (const t of [...initializers].sort(byName)) this.#array(t.name, t);
     for (const { op, domain, inputs: from, outputs: to, attributes } of nodes) {
       const named = Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1));
       this.add('node', domain, op, from, to, named.length);
-      for (const [name, value] of named) this.attribute(name, value);
+      for (const [name, value] of named) this.#attribute(name, value);
     }
   }
 
-  private attribute(name: string, attribute: OnnxAttribute): void {
+  #attribute(name: string, attribute: OnnxAttribute): void {
     const { kind, value } = attribute;
     if (kind === 'graph') this.add(name, kind).graph(value);
-    else if (kind === 'tensor') this.array(name, value);
+    else if (kind === 'tensor') this.#array(name, value);
     else this.add(name, kind, value);
   }
 
-  private array(name: string, { dtype, dims, data }: NDArray): void {
+  #array(name: string, { dtype, dims, data }: NDArray): void {
     this.add('array', name, dtype, dims, data.byteLength);
     this.#hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }

@@ -1,14 +1,13 @@
-import { type Drift, decodeTrace, driftCheck, type Trace, thresholdName } from '../dynamic/index.ts';
+import { type Drift, decodeTrace, driftCheck, isExit, type Trace, thresholdName } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { readBytes } from '../files.ts';
-import { formatShape, type NDArray, stripDefaults } from '../graph/index.ts';
+import { formatShape, type NDArray, sameShape, stripDefaults } from '../graph/index.ts';
 import { compile, compileInWorker, type Runner, type SessionOptions } from '../runtime/index.ts';
 import { answersOf, exitOf, type ModelAnswer } from './answers.ts';
 import { defaultNames, type ModelCard } from './card.ts';
 import { feeder, type Images } from './images.ts';
 import { logitsOf } from './meaning.ts';
 import { type BudgetOptions, Operating, type UsedPoint } from './operating.ts';
-import { isExit } from './paths.ts';
 import { cardIn, inFile } from './read-card.ts';
 
 export interface LoadOptions {
@@ -93,9 +92,7 @@ function checkBelongs(card: ModelCard, { inputs, outputs }: Runner): void {
   if (inputs.length !== wanted.length || !wanted.every((w) => inputs.some((i) => i.name === w)))
     throw differ(`expected inputs ${wanted.join(', ')}, got ${inputs.map((i) => i.name).join(', ')}`);
   const { shape, dtype } = inputs.find((i) => i.name === names.input)!;
-  const item = shape.slice(1);
-  const fits = item.length === preprocessing.shape.length && item.every((d, i) => d === preprocessing.shape[i]);
-  if (!fits || dtype !== 'float32')
+  if (dtype !== 'float32' || !sameShape(shape.slice(1), preprocessing.shape))
     throw differ(
       `expected ${names.input} float32 [n, ${preprocessing.shape.join(', ')}], got ${dtype} ${formatShape(shape)}`,
     );

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { costTable, decisionsOf, exit, exitCosts, type Net, net, pathCost, select } from '../dynamic/index.ts';
+import { costTable, decisionsOf, exit, exitCosts, isExit, type Net, net, pathCost, select } from '../dynamic/index.ts';
 import { flatten, globalAveragePool, reshape } from '../graph/index.ts';
 import { classify, conv, linear } from '../nn/index.ts';
 import { floor32 } from './float32.ts';
-import { extremeMacs, isExit } from './paths.ts';
+import { extremeMacs } from './paths.ts';
 
 const paths = (made: Net) => ({ decisions: decisionsOf(made), regions: costTable(made) });
 

@@ -6,9 +6,6 @@ export interface Paths {
   readonly regions: readonly RegionCost[];
 }
 
-/** Where an input leaves: a decision whose second option answers for the whole net. */
-export const isExit = ({ options }: Decision): boolean => options[1]?.answers === true;
-
 /**
  * MACs of the dearest (`Math.max`) or cheapest (`Math.min`) way of one input through a net, over all choices that
  * `fixed` leaves open. Regions form a tree (each lies in one option of one decision), so this is one walk over it.

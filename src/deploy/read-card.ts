@@ -2,10 +2,9 @@ import { readFileSync } from 'node:fs';
 import { DynaError } from '../errors.ts';
 import { fileError } from '../files.ts';
 import { decodeModel, formatShape, type OnnxModel } from '../graph/index.ts';
-import type { ModelCard } from './card.ts';
+import { CARD_KEY, type ModelCard } from './card.ts';
 import { readCardJson } from './card-json.ts';
 import { contentHash } from './content-hash.ts';
-import { CARD_KEY } from './save.ts';
 
 /** A file's card, checked, certificate and all. */
 export function cardIn(bytes: Uint8Array): ModelCard {

@@ -8,13 +8,15 @@ import {
   formatShape,
   input,
   type OnnxModel,
+  sameShape,
   substitute,
   type Tensor,
   toOnnx,
 } from '../graph/index.ts';
-import { cardOf, defaultNames, encodeCard, type ModelCard, type TensorNames } from './card.ts';
+import { CARD_KEY, defaultNames, encodeCard, type ModelCard, type TensorNames } from './card.ts';
 import { contentHash } from './content-hash.ts';
 import { floor32 } from './float32.ts';
+import { cardOf } from './make-card.ts';
 import { giving, type OutputMeaning } from './meaning.ts';
 
 export interface SaveOptions {
@@ -30,9 +32,6 @@ export interface SaveOptions {
   /** Further entries of the file's metadata. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
-
-/** The metadata entry that holds the card. */
-export const CARD_KEY = 'dynaneural';
 
 /**
  * A model as one ordinary ONNX file (IR 8, opset 17, plain operators): input "input" [N, ...shape], outputs "logits" and,
@@ -95,16 +94,15 @@ function plainOnnx({ net, weights }: Model, card: ModelCard): OnnxModel {
 }
 
 function checkFits({ net, weights, classes, preprocessing }: Model): void {
-  const same = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((d, i) => d === b[i]);
   for (const { name, shape } of parametersOf(net)) {
     const value = weights.get(name);
-    if (value && !same(value.dims, shape))
+    if (value && !sameShape(value.dims, shape))
       throw new DynaError(
         'shape',
         `parameter "${name}" has shape ${formatShape(shape)}, its value ${formatShape(value.dims)}`,
       );
   }
-  if (!same(preprocessing.shape, net.spec.input))
+  if (!sameShape(preprocessing.shape, net.spec.input))
     throw new DynaError(
       'shape',
       `the net takes inputs ${formatShape(net.spec.input)}, its preprocessing makes ${formatShape(preprocessing.shape)}`,

@@ -1,14 +1,15 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { stream } from '../../test/support/build-net.ts';
+import { seeded } from '../../test/support/random.ts';
 import { outputsOf, runAll } from '../../test/support/run.ts';
 import { dataset } from '../data/index.ts';
 import { ndarray, reshape, slice, type Tensor } from '../graph/index.ts';
 import { linear, materialize } from '../nn/index.ts';
 import { certify, exitCosts } from './calibrate.ts';
+import { argmaxAt } from './logits.ts';
 import { sparse } from './lower/sparse.ts';
 import type { CertifiedModel, Model } from './model.ts';
 import { decisionsOf, exit, net, parametersOf, select } from './net.ts';
-import { argmaxAt, observations } from './observations.ts';
+import { observations } from './observations.ts';
 import { decodeTrace, traceKey } from './trace.ts';
 
 const CLASSES = 3;
@@ -36,7 +37,7 @@ function eye(shape: readonly number[]) {
 }
 
 function population(n: number, seed: number) {
-  const random = stream(seed);
+  const random = seeded(seed);
   const inputs = new Float32Array(n * 9);
   const labels: number[] = [];
   for (let i = 0; i < n; i++) {

@@ -23,6 +23,7 @@ export interface RegionCost extends CostVector {
 
 export const noCost: CostVector = { macs: 0, weightBytes: 0, activationBytes: 0, integerOps: 0 };
 
+/** The sum of two costs. */
 export const addCosts = (a: CostVector, b: CostVector): CostVector => ({
   macs: a.macs + b.macs,
   weightBytes: a.weightBytes + b.weightBytes,

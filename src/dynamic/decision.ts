@@ -4,6 +4,7 @@ import { formatShape, type Node, type Operator, refuse, sameShape, type Tensor }
 /** How exactly an option computes: with the same numerics as the plain net, or only to a tolerance. */
 export type Exactness = 'exact' | { readonly approximate: number };
 
+/** One way that a decision offers. */
 export interface Option {
   readonly name: string;
   readonly exactness: Exactness;
@@ -27,6 +28,9 @@ export interface Decision {
    */
   readonly rule: 'threshold' | 'argmax';
 }
+
+/** Whether an input may leave the net here: the second option answers for all that follows. */
+export const isExit = ({ options }: Pick<Decision, 'options'>): boolean => options[1]?.answers === true;
 
 export interface SelectAttrs {
   readonly decision: Decision;

@@ -1,7 +1,8 @@
 export { type CertifyModelOptions, certify, exitCosts } from './calibrate.ts';
 export * from './certify/index.ts';
 export { addCosts, type CostVector, costTable, pathCost, type RegionCost } from './cost.ts';
-export { type Decision, type Exactness, type Option, Select } from './decision.ts';
+export { type Decision, type Exactness, isExit, type Option, Select } from './decision.ts';
+export { argmaxAt, confidenceAt } from './logits.ts';
 export { type Thresholds, thresholdName } from './lower/choice.ts';
 export { type Column, columnsOf } from './lower/columns.ts';
 export { type Lowered, masked } from './lower/masked.ts';
@@ -24,7 +25,7 @@ export {
   type SelectOptions,
   select,
 } from './net.ts';
-export { argmaxAt, type Observations, type ObserveOptions, observations } from './observations.ts';
+export { type Observations, type ObserveOptions, observations } from './observations.ts';
 export { type DecisionPlan, LEAST_RATIO, laptop, type Machine, plan } from './plan.ts';
 export { confidence, type ExitView, entropy, type Policy, type PolicyName, patience } from './policies.ts';
 export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceKey, traceSchema } from './trace.ts';

@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '../graph/index.ts';
 import { paramsOf, withClasses } from '../nn/index.ts';
-import { type Decision, type Exactness, isSelect, type Join, type Option, Select } from './decision.ts';
+import { type Decision, type Exactness, isExit, isSelect, type Join, type Option, Select } from './decision.ts';
 import { confidence, type Policy, type PolicyName, policyOf } from './policies.ts';
 
 export interface NetSpec {
@@ -226,7 +226,7 @@ export interface Answer {
 export function answersOf({ output }: Pick<Net, 'output'>): Answer[] {
   const answers: Answer[] = [];
   let rest = output;
-  while (isSelect(rest.node) && rest.node.attrs.decision.options[1]!.answers) {
+  while (isSelect(rest.node) && isExit(rest.node.attrs.decision)) {
     answers.push({ name: rest.node.attrs.decision.name, logits: rest.node.inputs[2]! });
     rest = rest.node.inputs[1]!;
   }

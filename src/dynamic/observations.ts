@@ -1,7 +1,8 @@
 import { type Dataset, takeBatch } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
-import { encodeModel, type Tensor, toOnnx } from '../graph/index.ts';
+import { encodeModel, formatShape, sameShape, type Tensor, toOnnx } from '../graph/index.ts';
 import { compileInWorker, type SessionOptions } from '../runtime/index.ts';
+import { argmaxAt } from './logits.ts';
 import { observe } from './lower/observe.ts';
 import type { Model } from './model.ts';
 
@@ -24,13 +25,6 @@ export interface ObserveOptions {
   readonly batch?: number;
   readonly session?: SessionOptions;
   readonly onProgress?: (done: number, total: number) => void;
-}
-
-/** Position of the largest of `width` values from `at` on; the first of equals. */
-export function argmaxAt(values: ArrayLike<number>, at: number, width: number): number {
-  let best = 0;
-  for (let k = 1; k < width; k++) if (values[at + k]! > values[at + best]!) best = k;
-  return best;
 }
 
 /**
@@ -80,10 +74,10 @@ export async function observations(model: Model, data: Dataset, options: Observe
 
 function checkFits({ net, classes }: Model, data: Dataset): void {
   const want = net.spec.input;
-  if (want.length !== data.shape.length || want.some((d, i) => d !== data.shape[i]))
+  if (!sameShape(want, data.shape))
     throw new DynaError(
       'data',
-      `the net takes inputs [${want.join(', ')}], ${data.name} has [${data.shape.join(', ')}]`,
+      `the net takes inputs ${formatShape(want)}, ${data.name} has ${formatShape(data.shape)}`,
     );
   if (data.classes.length > 0 && data.classes.length !== classes.length)
     throw new DynaError(

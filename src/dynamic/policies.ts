@@ -59,6 +59,7 @@ export const patience: Policy = ({ logits, previous }) => {
 };
 
 const named: Record<string, Policy> = { confidence, entropy, patience };
+/** Policies that are chosen by name. */
 export type PolicyName = 'confidence' | 'entropy' | 'patience';
 
 export function policyOf(policy: PolicyName | Policy): Policy {

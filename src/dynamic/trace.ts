@@ -31,6 +31,7 @@ export interface TraceKey {
   readonly regions: readonly RegionCost[];
 }
 
+/** The key to the traces of a net, by `decodeTrace`. */
 export const traceKey = (net: Pick<Net, 'output'>): TraceKey => ({
   decisions: decisionsOf(net).map((d) => d.name),
   columns: columnsOf(net),

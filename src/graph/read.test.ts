@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { noise } from '../../test/graph/check.ts';
 import {
   expectClose,
   expectSame,
@@ -13,6 +12,7 @@ import {
   runOrt,
   value,
 } from '../../test/graph/models.ts';
+import { seeded } from '../../test/support/random.ts';
 import * as g from './index.ts';
 
 type Layer = (x: g.Tensor) => g.Tensor;
@@ -111,7 +111,7 @@ function gated(x: g.Tensor): g.Tensor {
 }
 
 function valuesOf(outputs: readonly g.Tensor[], seed: number): Map<string, g.NDArray> {
-  const random = noise(seed);
+  const random = seeded(seed);
   const params = g.order(outputs).filter((n) => n.op.leaf === 'param');
   return new Map(
     params.map(({ attrs }) => {

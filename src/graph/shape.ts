@@ -2,15 +2,19 @@ import { DynaError } from '../errors.ts';
 
 /** One axis of a symbolic tensor: a size, or the name of a size that is known only when the graph runs. */
 export type Dim = number | string;
+/** Sizes of all axes, outermost first. */
 export type Shape = readonly Dim[];
 
 /** The name of the batch axis in traced nets. */
 export const BATCH = 'N';
 
+/** Whether all sizes are known. */
 export const isConcrete = (shape: Shape): shape is readonly number[] => shape.every((d) => typeof d === 'number');
 
+/** "[N, 3, 32, 32]". */
 export const formatShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
+/** Whether two shapes are equal, names of axes included. */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((d, i) => d === b[i]);
 
 /** Elements of one batch item: symbolic axes count as 1. */

@@ -3,6 +3,7 @@ import type { DType, NDArray } from './array.ts';
 import { scoped } from './scope.ts';
 import { formatShape, type Shape } from './shape.ts';
 
+/** What is known of a tensor before it has numbers. */
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;
@@ -131,6 +132,7 @@ export const apply = <A extends Attrs>(
   attrs: NoInfer<A>,
 ): Tensor => applyAll(op, inputs, attrs)[0]!;
 
+/** A gradient rule that says aloud why there is none. */
 export const refuse = (why: string): { refuse: string } => ({ refuse: why });
 
 /** Most operators move or compare numbers: no multiply-accumulates. */

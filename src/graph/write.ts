@@ -4,10 +4,11 @@ import { Names } from './names.ts';
 import { elementNumber } from './onnx/elements.ts';
 import type { OnnxAttribute, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from './onnx/index.ts';
 import type { ParamAttrs } from './ops/leaf.ts';
-import { type Block, placement } from './passes/blocks.ts';
+import { type Block, type Placement, placement } from './passes/blocks.ts';
 import { expand } from './passes/expand.ts';
 import type { Node, Tensor } from './tensor.ts';
 
+/** What a file holds besides the graph. */
 export interface WriteOptions {
   /** Values of the parameters, by scoped name. */
   weights?: ReadonlyMap<string, NDArray>;
@@ -35,6 +36,11 @@ function attribute(node: Node, key: string, value: unknown): OnnxAttribute {
   throw new DynaError('graph', `${node.op.name}: attribute "${key}" cannot be written`);
 }
 
+function attributesOf(node: Node): Record<string, OnnxAttribute> {
+  const list = Object.entries(node.attrs).filter(([key, v]) => v !== undefined && !node.op.internal?.includes(key));
+  return Object.fromEntries(list.map(([key, v]) => [key, attribute(node, key, v)]));
+}
+
 const valueInfo = (name: string, t: { dtype: DType; shape: readonly (number | string)[] }): OnnxValue => ({
   name,
   dtype: t.dtype,
@@ -51,127 +57,7 @@ const valueInfo = (name: string, t: { dtype: DType; shape: readonly (number | st
 export function toOnnx(asked: Outputs, options: WriteOptions = {}): OnnxModel {
   const results = expand(Object.values(asked));
   const outputs: Outputs = Object.fromEntries(Object.keys(asked).map((name, i) => [name, results[i]!]));
-  const placed = placement(results);
-  const names = new Names();
-  const nameOf = new Map<Tensor, string>();
-  const graphs = new Map<Block, OnnxGraph>();
-  const domains = new Set(['']);
-  const empty = (name: string): OnnxGraph => ({
-    name,
-    nodes: [],
-    inputs: [],
-    outputs: [],
-    initializers: [],
-    values: [],
-  });
-  const graphOf = (block: Block): OnnxGraph => {
-    const known = graphs.get(block);
-    if (known) return known;
-    const made = empty(block.owner ? `${block.owner.scope || 'if'}/${block.name}` : (options.name ?? 'dynaneural'));
-    graphs.set(block, made);
-    return made;
-  };
-  const root = graphOf(placed.root);
-
-  for (const name of Object.keys(outputs))
-    if (!names.reserve(name)) throw new DynaError('graph', `two outputs are named "${name}"`);
-  for (const node of placed.nodes) {
-    if (node.op.leaf !== 'input' && node.op.leaf !== 'param') continue;
-    const { name } = node.attrs as ParamAttrs;
-    if (!names.reserve(name))
-      throw new DynaError('graph', `two ${node.op.leaf}s are named "${name}"; give each its own name or scope`);
-    nameOf.set(node.outputs[0]!, name);
-  }
-
-  const leaf = (node: Node, graph: OnnxGraph): void => {
-    const out = node.outputs[0]!;
-    if (node.op.leaf === 'input') {
-      root.inputs.push(valueInfo(node.attrs.name, out));
-      if (node.attrs.fallback) root.initializers.push({ ...(node.attrs.fallback as NDArray), name: node.attrs.name });
-      return;
-    }
-    const value = node.op.leaf === 'constant' ? (node.attrs.value as NDArray) : options.weights?.get(node.attrs.name);
-    if (!value)
-      throw new DynaError('graph', `parameter "${node.attrs.name}" has no value; train the net or initialise it first`);
-    const name = nameOf.get(out) ?? names.fresh('constant');
-    nameOf.set(out, name);
-    graph.initializers.push({ ...value, name } as OnnxTensor);
-  };
-
-  /** Makes `t` an output of `graph` under `name`: an alias where it was computed elsewhere or is asked for twice. */
-  const finish = (graph: OnnxGraph, block: Block, t: Tensor, name?: string): void => {
-    const own = nameOf.get(t)!;
-    const taken = graph.outputs.some((o) => o.name === own);
-    const outer = placed.of.get(t.node) !== block || t.node.op.leaf !== undefined;
-    const result = name ?? (outer || taken ? names.fresh(`${own}/result`) : own);
-    if (result !== own)
-      graph.nodes.push({ op: 'Identity', domain: '', name: result, inputs: [own], outputs: [result], attributes: {} });
-    graph.outputs.push(valueInfo(result, t));
-  };
-
-  const attributesOf = (node: Node): Record<string, OnnxAttribute> => {
-    const list = Object.entries(node.attrs).filter(([key, v]) => v !== undefined && !node.op.internal?.includes(key));
-    return Object.fromEntries(list.map(([key, v]) => [key, attribute(node, key, v)]));
-  };
-
-  const wanted = new Map(Object.entries(outputs).map(([name, t]) => [t, name]));
-  const used = new Set(placed.nodes.flatMap((n) => n.inputs).concat(results));
-
-  // A branch's block comes before its owner in the order of nodes, so its graph is complete when the owner is written.
-  for (const node of placed.nodes) {
-    const block = placed.of.get(node)!;
-    const graph = graphOf(block);
-    if (node.op.leaf) {
-      leaf(node, graph);
-      continue;
-    }
-    if (node.op.domain === 'dynaneural')
-      throw new DynaError(
-        'graph',
-        `${node.op.name}${node.scope ? ` "${node.scope}"` : ''} has no ONNX form; lower the net first`,
-      );
-    domains.add(node.op.domain);
-    const path = node.scope ? `${node.scope}/${node.op.name}` : node.op.name;
-    const name = names.fresh(path);
-    const outs = node.outputs.map((t, i) => {
-      if (!used.has(t) && i >= (node.op.optionalFrom ?? Number.POSITIVE_INFINITY)) return '';
-      const direct = block === placed.root ? wanted.get(t) : undefined;
-      const own = direct ?? (i === 0 && names.reserve(`${name}:0`) ? `${name}:0` : names.fresh(`${name}:${i}`));
-      nameOf.set(t, own);
-      return own;
-    });
-    while (outs.length > 1 && outs.at(-1) === '') outs.pop();
-    const written: OnnxNode = {
-      op: node.op.name,
-      domain: node.op.domain,
-      name,
-      inputs: [],
-      outputs: outs,
-      attributes: attributesOf(node),
-    };
-    for (const [i, t] of node.inputs.entries()) {
-      const inside = node.op.block?.(node, i);
-      if (inside === undefined) {
-        written.inputs.push(t ? nameOf.get(t)! : '');
-        continue;
-      }
-      const body = graphOf(placed.child(node, inside));
-      finish(body, placed.child(node, inside), t!);
-      written.attributes[`${inside}_branch`] = { kind: 'graph', value: body };
-    }
-    while (written.inputs.at(-1) === '') written.inputs.pop();
-    graph.nodes.push(written);
-    // Without its named batch axis the optimiser of ONNX Runtime assumes at least one row (crashes on none).
-    const named = node.outputs.filter(
-      (t) => used.has(t) && (options.innerShapes || node.op.internal?.includes('rows')),
-    );
-    for (const t of named) if (!wanted.has(t)) graph.values.push(valueInfo(nameOf.get(t)!, t));
-  }
-  for (const [name, t] of Object.entries(outputs)) {
-    if (nameOf.get(t) === name) root.outputs.push(valueInfo(name, t));
-    else finish(root, placed.root, t, name);
-  }
-
+  const { graph, domains } = new Writer(outputs, options).write();
   const opset = options.opset ?? 17;
   return {
     irVersion: options.irVersion ?? 8,
@@ -180,6 +66,149 @@ export function toOnnx(asked: Outputs, options: WriteOptions = {}): OnnxModel {
     producerVersion: '',
     docString: '',
     metadata: options.metadata ?? {},
-    graph: root,
+    graph,
   };
+}
+
+/** One graph on its way into a file: which block each node is written in, and what each tensor is called there. */
+class Writer {
+  readonly #outputs: Outputs;
+  readonly #options: WriteOptions;
+  readonly #placed: Placement;
+  readonly #root: OnnxGraph;
+  readonly #graphs = new Map<Block, OnnxGraph>();
+  readonly #domains = new Set(['']);
+  readonly #names = new Names();
+  readonly #nameOf = new Map<Tensor, string>();
+  /** Names that the outputs ask for, by tensor. */
+  readonly #wanted: ReadonlyMap<Tensor, string>;
+  /** Tensors that something reads. */
+  readonly #used: ReadonlySet<Tensor | undefined>;
+
+  constructor(outputs: Outputs, options: WriteOptions) {
+    const results = Object.values(outputs);
+    this.#outputs = outputs;
+    this.#options = options;
+    this.#placed = placement(results);
+    this.#root = this.#graphOf(this.#placed.root);
+    this.#wanted = new Map(Object.entries(outputs).map(([name, t]) => [t, name]));
+    this.#used = new Set(this.#placed.nodes.flatMap((n) => n.inputs).concat(results));
+  }
+
+  write(): { graph: OnnxGraph; domains: ReadonlySet<string> } {
+    this.#reserveNames();
+    // A branch's block comes before its owner in the order of nodes, so its graph is complete when the owner is written.
+    for (const node of this.#placed.nodes) {
+      if (node.op.leaf) this.#leaf(node);
+      else this.#node(node);
+    }
+    for (const [name, t] of Object.entries(this.#outputs)) {
+      if (this.#nameOf.get(t) === name) this.#root.outputs.push(valueInfo(name, t));
+      else this.#finish(this.#placed.root, t, name);
+    }
+    return { graph: this.#root, domains: this.#domains };
+  }
+
+  #graphOf(block: Block): OnnxGraph {
+    const known = this.#graphs.get(block);
+    if (known) return known;
+    const name = block.owner ? `${block.owner.scope || 'if'}/${block.name}` : (this.#options.name ?? 'dynaneural');
+    const made: OnnxGraph = { name, nodes: [], inputs: [], outputs: [], initializers: [], values: [] };
+    this.#graphs.set(block, made);
+    return made;
+  }
+
+  /** Names that others rely on come first: those of outputs, inputs and parameters. */
+  #reserveNames(): void {
+    for (const name of Object.keys(this.#outputs)) this.#names.reserve(name);
+    for (const node of this.#placed.nodes) {
+      if (node.op.leaf !== 'input' && node.op.leaf !== 'param') continue;
+      const { name } = node.attrs as ParamAttrs;
+      if (!this.#names.reserve(name))
+        throw new DynaError('graph', `two ${node.op.leaf}s are named "${name}"; give each its own name or scope`);
+      this.#nameOf.set(node.outputs[0]!, name);
+    }
+  }
+
+  #leaf(node: Node): void {
+    const out = node.outputs[0]!;
+    if (node.op.leaf === 'input') {
+      const { name, fallback } = node.attrs;
+      this.#root.inputs.push(valueInfo(name, out));
+      if (fallback) this.#root.initializers.push({ ...(fallback as NDArray), name });
+      return;
+    }
+    const value =
+      node.op.leaf === 'constant' ? (node.attrs.value as NDArray) : this.#options.weights?.get(node.attrs.name);
+    if (!value)
+      throw new DynaError('graph', `parameter "${node.attrs.name}" has no value; train the net or initialise it first`);
+    const name = this.#nameOf.get(out) ?? this.#names.fresh('constant');
+    this.#nameOf.set(out, name);
+    this.#graphOf(this.#placed.of.get(node)!).initializers.push({ ...value, name } as OnnxTensor);
+  }
+
+  #node(node: Node): void {
+    const { op, scope } = node;
+    if (op.domain === 'dynaneural')
+      throw new DynaError('graph', `${op.name}${scope ? ` "${scope}"` : ''} has no ONNX form; lower the net first`);
+    this.#domains.add(op.domain);
+    const block = this.#placed.of.get(node)!;
+    const graph = this.#graphOf(block);
+    const name = this.#names.fresh(scope ? `${scope}/${op.name}` : op.name);
+    const outputs = this.#nameOutputs(node, name, block);
+    const written: OnnxNode = {
+      op: op.name,
+      domain: op.domain,
+      name,
+      inputs: [],
+      outputs,
+      attributes: attributesOf(node),
+    };
+    for (const [i, t] of node.inputs.entries()) {
+      const inside = op.block?.(node, i);
+      if (inside === undefined) {
+        written.inputs.push(t ? this.#nameOf.get(t)! : '');
+        continue;
+      }
+      const body = this.#placed.child(node, inside);
+      this.#finish(body, t!);
+      written.attributes[`${inside}_branch`] = { kind: 'graph', value: this.#graphOf(body) };
+    }
+    while (written.inputs.at(-1) === '') written.inputs.pop();
+    graph.nodes.push(written);
+    this.#declareShapes(node, graph);
+  }
+
+  /** Outputs that nobody reads stay unnamed where the operator may leave them out. */
+  #nameOutputs({ op, outputs }: Node, name: string, block: Block): string[] {
+    const list = outputs.map((t, i) => {
+      if (!this.#used.has(t) && i >= (op.optionalFrom ?? Number.POSITIVE_INFINITY)) return '';
+      const asked = block === this.#placed.root ? this.#wanted.get(t) : undefined;
+      const own =
+        asked ?? (i === 0 && this.#names.reserve(`${name}:0`) ? `${name}:0` : this.#names.fresh(`${name}:${i}`));
+      this.#nameOf.set(t, own);
+      return own;
+    });
+    while (list.length > 1 && list.at(-1) === '') list.pop();
+    return list;
+  }
+
+  #declareShapes({ op, outputs }: Node, graph: OnnxGraph): void {
+    // Without its named batch axis the optimiser of ONNX Runtime assumes at least one row (crashes on none).
+    if (!this.#options.innerShapes && !op.internal?.includes('rows')) return;
+    for (const t of outputs)
+      if (this.#used.has(t) && !this.#wanted.has(t)) graph.values.push(valueInfo(this.#nameOf.get(t)!, t));
+  }
+
+  /** Makes `t` an output of a block under `name`: an alias where it was computed elsewhere or is asked for twice. */
+  #finish(block: Block, t: Tensor, name?: string): void {
+    const graph = this.#graphOf(block);
+    const own = this.#nameOf.get(t)!;
+    const taken = graph.outputs.some((o) => o.name === own);
+    const outer = this.#placed.of.get(t.node) !== block || t.node.op.leaf !== undefined;
+    const result = name ?? (outer || taken ? this.#names.fresh(`${own}/result`) : own);
+    if (result !== own)
+      graph.nodes.push({ op: 'Identity', domain: '', name: result, inputs: [own], outputs: [result], attributes: {} });
+    graph.outputs.push(valueInfo(result, t));
+  }
 }

@@ -57,7 +57,9 @@ export const xavierUniform = (shape: readonly number[], gain = 1): Init => ({
   bound: Math.sqrt(3) * xavierStd(shape, gain),
 });
 
+/** Starts at 0. */
 export const zeros: Init = { kind: 'constant', value: 0 };
+/** Starts at 1. */
 export const ones: Init = { kind: 'constant', value: 1 };
 
 function draw({ name, dtype, shape, init }: ParamAttrs, seed: number): NDArray {

@@ -14,7 +14,8 @@ function hash(text: string, basis: number): number {
 
 /**
  * A stream of uniform 32-bit words that (seed, name) alone decide: sfc32 (Doty-Humphrey, PractRand), 128 bits of state.
- * Every parameter has its own stream, so inserting a layer changes no other layer's start.
+ * Every parameter has its own stream, so inserting a layer changes no other layer's start. (`Random` of the data floor is
+ * keyed by numbers instead. The two cannot become one without changing what committed seeds give.)
  */
 export function stream(seed: number, name: string): () => number {
   const key = mix(seed ^ mix(Math.floor(seed / 2 ** 32)));

@@ -10,7 +10,7 @@ export interface Painter {
 }
 
 /** Charts are drawn this wide and scale from a phone's column to a desk's; letters keep 10 to 14 px. */
-export const WIDTH = 360;
+const WIDTH = 360;
 
 /** Loads the plotting library (lazily: only reports need it) and a document for it to draw in. */
 export async function painter(): Promise<Painter> {

@@ -2,7 +2,7 @@
 
 export type Maybe = number | null | undefined;
 
-export const DASH = '–';
+const DASH = '–';
 
 export const known = (value: Maybe): value is number => typeof value === 'number' && Number.isFinite(value);
 

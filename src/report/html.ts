@@ -17,7 +17,7 @@ const entities: Readonly<Record<string, string>> = {
 };
 
 /** Text as HTML shows it literally, within elements and within quoted attributes. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => entities[c]!);
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => entities[c]!);
 
 /** Text that is HTML already: only for what this folder or a serialiser wrote. */
 export const trusted = (text: string): Html => new Html(text);

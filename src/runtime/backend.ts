@@ -30,6 +30,7 @@ export interface TensorSpec {
   readonly shape: readonly (number | string)[];
 }
 
+/** Arrays by the names of inputs or outputs. */
 export type Arrays = Record<string, NDArray>;
 
 /** A loaded model inside an engine. It checks nothing: `compile` does. */

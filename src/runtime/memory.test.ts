@@ -11,13 +11,22 @@ const model = (name: string) => readFileSync(new URL(`./fixtures/${name}.onnx`, 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
-/** Resident megabytes after everything unreachable is gone. */
-async function resident(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    gc();
-    await new Promise((r) => setTimeout(r, 20)); // array buffers are freed on another thread
+const PATIENCE_MS = 10_000;
+
+/**
+ * Resident megabytes after everything unreachable is gone. Memory is freed on other threads, which a busy machine runs
+ * late, so this waits until it is down to `enough`; what leaked never goes, and then it gives what is left.
+ */
+async function resident(enough = Number.POSITIVE_INFINITY): Promise<number> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    for (let i = 0; i < 3; i++) {
+      gc();
+      await new Promise((r) => setTimeout(r, 20));
+    }
+    const mebibytes = process.memoryUsage.rss() / 2 ** 20;
+    if (mebibytes <= enough || performance.now() > end) return mebibytes;
   }
-  return process.memoryUsage.rss() / 2 ** 20;
 }
 
 it('10,000 runs leave nothing behind', async () => {
@@ -32,8 +41,8 @@ it('10,000 runs leave nothing behind', async () => {
   await runs(2_000);
   const before = await resident();
   await runs(10_000);
-  const after = await resident();
-  expect(after - before).toBeLessThan(15);
+  const after = await resident(before + 15);
+  expect(after - before).toBeLessThanOrEqual(15);
 
   const kept: NDArray[] = []; // the measure itself: a leak of this size is seen
   await runs(10_000, kept);
@@ -56,13 +65,13 @@ it('closed sessions give their memory back', async () => {
   };
   await cycle(0, 30); // the allocator keeps some tens of megabytes for good
   const before = await resident();
-  await cycle(100, 60);
-  const after = await resident();
-  expect(after - before).toBeLessThan(60);
+  await cycle(100, 60); // 240 MiB if they stayed
+  const after = await resident(before + 100);
+  expect(after - before).toBeLessThanOrEqual(100);
 
   const kept: Runner[] = [];
-  await cycle(200, 40, kept);
-  expect((await resident()) - after).toBeGreaterThan(60);
+  await cycle(200, 60, kept);
+  expect((await resident()) - after).toBeGreaterThan(100);
   await Promise.all(kept.map((r) => r.close()));
 });
 
@@ -78,7 +87,8 @@ it('1,000 steps keep one state', async () => {
   await steps(200);
   const before = await resident();
   await steps(1_000); // 256 KiB each: 250 MiB if the old ones stayed
-  expect((await resident()) - before).toBeLessThan(60);
+  const after = await resident(before + 100);
+  expect(after - before).toBeLessThanOrEqual(100);
   const { s } = await runner.read();
   expect((s!.data as Float32Array)[n - 1]).toBeCloseTo(0.999 ** 1200, 3);
   await runner.close();

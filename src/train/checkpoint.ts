@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DynaError } from '../errors.ts';
-import { writeAtomic } from '../files.ts';
+import { fileError, writeAtomic } from '../files.ts';
 import type { Arrays } from '../runtime/index.ts';
 import { decodeState, encodeState } from './container.ts';
 import type { MeterState } from './meter.ts';
@@ -54,7 +54,7 @@ async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
     bytes = await readFile(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new DynaError('file', `${path} could not be read: ${(cause as Error).message}`, { cause });
+    throw fileError(`${path} could not be read`, cause);
   }
   const { meta, tensors } = decodeState(KIND, bytes, path);
   return { ...(meta as Omit<Checkpoint, 'state'>), state: Object.fromEntries(tensors) };

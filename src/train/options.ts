@@ -31,7 +31,7 @@ export interface TrainOptions
   readonly seed?: number;
   /** `sgd` with momentum 0.9 and weight decay 5e-4 by default. */
   readonly optimizer?: Optimizer;
-  /** Peak of the default schedule, a cosine after 5 % warm-up; 0.05 by default, 1e-3 for adamW. */
+  /** Peak of the default schedule, a cosine after 5 % warm-up; the optimiser's own rate by default. */
   readonly lr?: number;
   /** Instead of `lr`. */
   readonly schedule?: Schedule;
@@ -87,7 +87,7 @@ export function settingsOf(options: TrainOptions): Settings {
     batch,
     seed,
     optimizer: chosen,
-    schedule: schedule ?? cosine(lr ?? (chosen.name === 'adamW' ? 1e-3 : 0.05), { warmup: 0.05 }),
+    schedule: schedule ?? cosine(lr ?? chosen.lr, { warmup: 0.05 }),
     session: { ...calm, ...options.session },
     onWarning: options.onWarning ?? ((message) => process.emitWarning(message)),
   };

@@ -21,7 +21,8 @@ import {
   toOnnx,
 } from '../../src/graph/index.ts';
 import { compile } from '../../src/runtime/index.ts';
-import type { Dense } from './dense.ts';
+import { seeded } from '../support/random.ts';
+import { count, type Dense } from './dense.ts';
 
 export interface Spec {
   readonly shape: Shape;
@@ -44,20 +45,9 @@ export interface Case {
   readonly N?: readonly number[];
 }
 
-/** A small generator of noise (mulberry32). */
-export function noise(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Distinct values around zero, none of them near another or near a kink: finite differences stay on one side. */
 export function spaced(size: number, which: number, seed: number): number[] {
-  const random = noise(seed + 31 * which);
+  const random = seeded(seed + 31 * which);
   const places = Array.from({ length: size }, (_, i) => i);
   for (let i = size - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
@@ -67,7 +57,6 @@ export function spaced(size: number, which: number, seed: number): number[] {
 }
 
 const sizes = (shape: Shape, n: number): number[] => shape.map((d) => (typeof d === 'number' ? d : n));
-const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 const asList = <T>(v: T | readonly T[]): readonly T[] => (Array.isArray(v) ? v : [v as T]);
 const asDense = (a: NDArray): Dense => ({ dims: a.dims, data: toNumbers(a) });
 const asArray = (a: Dense, dtype: DType = 'float32'): NDArray => ndarray(dtype, a.dims, [...a.data]);
@@ -104,8 +93,8 @@ const nudged = (x: Dense[], which: number, element: number, h: number): Dense[] 
 const valuesOf = (c: Case, n: number, seed: number): Dense[] =>
   c.inputs.map((s, i) => {
     const dims = sizes(s.shape, n);
-    const made = s.value ? Array.from({ length: product(dims) }, (_, k) => s.value!(k)) : undefined;
-    return { dims, data: (made ?? spaced(product(dims), i, seed)).map((v) => (s.dtype ? v : Math.fround(v))) };
+    const made = s.value ? Array.from({ length: count(dims) }, (_, k) => s.value!(k)) : undefined;
+    return { dims, data: (made ?? spaced(count(dims), i, seed)).map((v) => (s.dtype ? v : Math.fround(v))) };
   });
 
 const H1 = 1e-4;
@@ -162,11 +151,11 @@ export async function check(op: Operator, c: Case, seed = 1): Promise<void> {
 
   async function at(n: number): Promise<void> {
     const values = valuesOf(c, n, seed);
-    const random = noise(seed + 1000);
+    const random = seeded(seed + 1000);
     const want = asList(c.reference(values));
     const uniform = (dims: readonly number[]): Dense => ({
       dims,
-      data: Array.from({ length: product(dims) }, () => Math.fround(random() * 2 - 1)),
+      data: Array.from({ length: count(dims) }, () => Math.fround(random() * 2 - 1)),
     });
     const cs = cotangents.map((t, i) => (t ? uniform(want[i]!.dims) : undefined));
     const ds = x.map((_, i) => (directions.has(i) ? uniform(values[i]!.dims) : undefined));

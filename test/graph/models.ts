@@ -14,11 +14,12 @@ import {
   type OnnxNode,
   type OnnxTensor,
   type OnnxValue,
+  sizeOf,
   stripDefaults,
   toNumbers,
   toOnnx,
 } from '../../src/graph/index.ts';
-import { noise } from './check.ts';
+import { seeded } from '../support/random.ts';
 
 /** Attributes written shortly: whole numbers are ints, strings strings; `float` marks floats. */
 export type Plain = number | string | readonly number[] | OnnxAttribute;
@@ -59,8 +60,8 @@ export const value = (name: string, shape: OnnxDim[] | undefined, dtype: DType =
 
 /** A stored tensor; floats by default, int64 by `i64`. */
 export const f32 = (name: string, dims: number[], values?: number[]): OnnxTensor => {
-  const random = noise([...name].reduce((a, ch) => a * 31 + ch.charCodeAt(0), 7));
-  const size = dims.reduce((a, b) => a * b, 1);
+  const random = seeded([...name].reduce((a, ch) => a * 31 + ch.charCodeAt(0), 7));
+  const size = sizeOf(dims);
   return { name, ...ndarray('float32', dims, values ?? Array.from({ length: size }, () => random() * 2 - 1)) };
 };
 export const i64 = (name: string, values: number[], dims = [values.length]): OnnxTensor => ({
@@ -126,10 +127,10 @@ export async function runOrt(bytes: Uint8Array, feeds: Record<string, NDArray>):
 
 /** Values for a model's inputs: every named axis takes the size `n`; integers count, bools alternate. */
 export function feedsFor(inputs: readonly OnnxValue[], n: number, seed = 1): Record<string, NDArray> {
-  const random = noise(seed);
+  const random = seeded(seed);
   const list = inputs.map((v) => {
     const dims = v.shape!.map((d) => (typeof d === 'number' ? d : n));
-    const size = dims.reduce((a, b) => a * b, 1);
+    const size = sizeOf(dims);
     const dtype = v.dtype as DType;
     const next = (i: number) => (dtype === 'float32' ? random() * 4 - 2 : dtype === 'bool' ? +(random() > 0.5) : i % 3);
     return [

@@ -23,7 +23,7 @@ import {
   tanh,
   transpose,
 } from '../../src/graph/index.ts';
-import { noise } from './check.ts';
+import { seeded } from '../support/random.ts';
 import type { Dense } from './dense.ts';
 import * as naive from './dense.ts';
 import * as products from './windows.ts';
@@ -92,7 +92,7 @@ export function run<T>(program: Program, inputs: readonly T[], on: Algebra<T>): 
 
 /** The numbers of something that a program brings along. */
 export function numbersOf(name: string, dims: readonly number[]): Dense {
-  const random = noise([...name].reduce((h, c) => h * 31 + c.charCodeAt(0), 7));
+  const random = seeded([...name].reduce((h, c) => h * 31 + c.charCodeAt(0), 7));
   return naive.dense(dims, () => Math.fround(random() * 2 - 1));
 }
 

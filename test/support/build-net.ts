@@ -12,10 +12,12 @@ import {
   param,
   relu,
   reshape,
+  sizeOf,
   type Tensor,
   tanh,
 } from '../../src/graph/index.ts';
 import { batchNorm, classify, conv, heNormal, linear, materialize, residual } from '../../src/nn/index.ts';
+import { normal, seeded } from './random.ts';
 import type { Case, Choice, Exit, Layer, NetPlan, Piece } from './random-nets.ts';
 
 const height = (x: Tensor): number => x.shape[2] as number;
@@ -178,24 +180,9 @@ export function buildNet(plan: NetPlan): Net {
   return net({ input, classes: plan.classes }, (x) => new Artist().trace(plan, plan.pieces, x));
 }
 
-/** A stream of numbers from a seed (mulberry32). */
-export function stream(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-const normal = (random: () => number): number =>
-  Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-
 /** Random weights for every parameter: biases, scales, running statistics and temperatures too. */
 export function randomWeights(of: Net, seed: number): Map<string, NDArray> {
-  const random = stream(seed);
+  const random = seeded(seed);
   const weights = materialize(parametersOf(of), seed);
   const spread = (name: string): [number, number] | undefined => {
     if (/scale$/.test(name)) return [1, 0.2];
@@ -216,8 +203,8 @@ export function randomWeights(of: Net, seed: number): Map<string, NDArray> {
 
 /** `rows` random inputs of a net; they differ in size, so that easy and hard ones are among them. */
 export function randomInput({ spec }: Net, rows: number, seed: number): NDArray {
-  const random = stream(seed ^ 0x5bd1e995);
-  const size = spec.input.reduce((a, b) => a * b, 1);
+  const random = seeded(seed ^ 0x5bd1e995);
+  const size = sizeOf(spec.input);
   const data = new Float32Array(rows * size);
   for (let i = 0; i < rows; i++) {
     const amplitude = 0.3 + 2 * random();

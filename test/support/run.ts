@@ -1,4 +1,4 @@
-import { encodeModel, type NDArray, type Outputs, type Tensor, toOnnx } from '../../src/graph/index.ts';
+import { encodeModel, type NDArray, type Outputs, sizeOf, type Tensor, toOnnx } from '../../src/graph/index.ts';
 import { compile, type Execution, profile, type Runner } from '../../src/runtime/index.ts';
 
 export type Ran = Record<string, NDArray>;
@@ -40,8 +40,6 @@ export const row = ({ dtype, dims, data }: NDArray, r: number): NDArray => {
   return { dtype, dims: [1, ...dims.slice(1)], data: data.slice(r * size, (r + 1) * size) as NDArray['data'] };
 };
 
-const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
-
 /**
  * Multiply-accumulates of what the engine executed, from the shapes that it reports and nothing else. A region that
  * nobody takes must not run at all.
@@ -49,9 +47,9 @@ const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b
 export function executedMacs(executed: readonly Execution[]): number {
   let sum = 0;
   for (const { op, node, inputs, outputs } of executed) {
-    const y = product(outputs[0]?.dims ?? [0]);
+    const y = sizeOf(outputs[0]?.dims ?? [0]);
     if (y === 0 && /Conv|MatMul|Gemm/.test(op)) throw new Error(`${op} "${node}" ran for nobody`);
-    if (op === 'Conv') sum += y * product(inputs[1]!.dims.slice(1));
+    if (op === 'Conv') sum += y * sizeOf(inputs[1]!.dims.slice(1));
     else if (op === 'Gemm' || op === 'MatMul') sum += y * inputs[0]!.dims.at(-1)!;
     else if (/Conv|MatMul|Gemm/.test(op)) throw new Error(`executedMacs does not know ${op}`);
   }
@@ -64,7 +62,7 @@ export const executed = async (bytes: Uint8Array, x: NDArray): Promise<readonly 
 
 /** The largest difference of two rows, as a share of the reference's largest value (or of 1). */
 export function rowDifference(a: NDArray, b: NDArray, r: number, rb = r): number {
-  const width = product(a.dims.slice(1));
+  const width = sizeOf(a.dims.slice(1));
   let [worst, scale] = [0, 1];
   for (let k = 0; k < width; k++) {
     const [p, q] = [Number(a.data[r * width + k]), Number(b.data[rb * width + k])];

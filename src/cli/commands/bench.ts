@@ -2,11 +2,11 @@ import { Random } from '../../data/index.ts';
 import { load, type ModelCard } from '../../deploy/index.ts';
 import { type NDArray, ndarray, sizeOf } from '../../graph/index.ts';
 import { environment } from '../../runtime/index.ts';
+import { table } from '../../table.ts';
 import { openModel } from '../certified.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
 import { count, milliseconds, percent } from '../format.ts';
 import { naming, openSource, rawRows, type Source, testData } from '../source.ts';
-import { table } from '../table.ts';
 import { openCuts, type Timed, timed } from '../timing.ts';
 
 export interface BenchOptions extends CommonOptions {

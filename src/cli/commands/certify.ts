@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { save } from '../../deploy/index.ts';
 import { certify as certifyModel, type Risk } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
+import { stages } from '../../progress.ts';
 import { certificateText } from '../certificate-text.ts';
 import { saveCertified } from '../certified.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
@@ -35,7 +36,6 @@ export async function certify(folder: string, options: CertifyOptions, cx: Conte
   const { delta } = options;
   const run = await openRun(folder);
   const { tune, certify: data } = await runParts(run.record, cx);
-  let stage = '';
   const model = await certifyModel(run.trained, {
     tune,
     data,
@@ -43,11 +43,7 @@ export async function certify(folder: string, options: CertifyOptions, cx: Conte
     epsilon,
     delta,
     ...(options.threads ? { session: { intraOpNumThreads: options.threads } } : {}),
-    onProgress(now, done, total) {
-      if (now !== stage) cx.progress.start(now, total);
-      stage = now;
-      cx.progress.update(done);
-    },
+    onProgress: stages(cx.progress),
   });
   cx.progress.stop();
   const { model: file } = filesOf(folder);

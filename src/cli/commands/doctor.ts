@@ -3,10 +3,10 @@ import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheFolder, type DatasetName, datasets, locateDataset } from '../../data/index.ts';
 import { environment } from '../../runtime/index.ts';
+import { table } from '../../table.ts';
 import type { Outcome } from '../context.ts';
 import { exitCode } from '../exit.ts';
 import { bytes } from '../format.ts';
-import { table } from '../table.ts';
 
 /** `note`: works, but worth knowing. */
 type State = 'ok' | 'note' | 'problem';

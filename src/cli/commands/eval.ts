@@ -1,10 +1,10 @@
 import type { Dataset } from '../../data/index.ts';
 import { type BudgetOptions, type LoadedModel, load, type ModelCard } from '../../deploy/index.ts';
 import { losses, type Point } from '../../dynamic/index.ts';
+import { table } from '../../table.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
 import { count, percent, whole } from '../format.ts';
 import { naming, openSource, rawRows, testData } from '../source.ts';
-import { table } from '../table.ts';
 
 export interface EvalOptions extends CommonOptions {
   readonly data?: string;

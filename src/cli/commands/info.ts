@@ -1,15 +1,12 @@
 import { dirname } from 'node:path';
-import { type ModelCard, readCard } from '../../deploy/index.ts';
+import { CARD_KEY, type ModelCard, readCard } from '../../deploy/index.ts';
 import { decodeModel, externalFolder, type OnnxModel, type Summary } from '../../graph/index.ts';
+import { table } from '../../table.ts';
 import { certificateText } from '../certificate-text.ts';
 import type { Outcome } from '../context.ts';
 import { bytes as byteCount, count, percent, threshold, whole } from '../format.ts';
 import { type FileFacts, fileFacts, type Layer, layersOf, understood } from '../onnx-facts.ts';
 import { naming, openSource } from '../source.ts';
-import { table } from '../table.ts';
-
-/** The metadata entry that makes an ONNX file one of ours. */
-const CARD_KEY = 'dynaneural';
 
 /** Tells what is in a model: one of ours, or any ONNX file. */
 export async function info(path: string): Promise<Outcome> {

@@ -1,10 +1,10 @@
 import { decodeImage } from '../../data/index.ts';
 import { load, type ModelCard, type RunResult } from '../../deploy/index.ts';
 import { DynaError } from '../../errors.ts';
+import { table } from '../../table.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
 import { count, milliseconds, percent } from '../format.ts';
 import { naming, openSource } from '../source.ts';
-import { table } from '../table.ts';
 
 export interface RunOptions extends CommonOptions {
   readonly budget?: number;

@@ -1,7 +1,8 @@
 import { basename, extname, resolve } from 'node:path';
-import { type Net, parametersOf } from '../../dynamic/index.ts';
+import { type Net, parametersOf, plan } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { sizeOf } from '../../graph/index.ts';
+import { table } from '../../table.ts';
 import {
   saveTrained,
   type Trained,
@@ -24,7 +25,6 @@ import {
   writeRecord,
 } from '../run-folder.ts';
 import { dataId, openParts, type Parts } from '../sets.ts';
-import { table } from '../table.ts';
 
 export interface TrainOptions extends CommonOptions {
   readonly data?: string;
@@ -54,6 +54,7 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
   const files = filesOf(folder);
   const source = await openNet(netName(folder, record.net));
   const net = source.build({ input: record.shape, classes: record.classes.length });
+  for (const { warning } of plan(net)) if (warning) cx.note(`note: ${warning}`);
   const { epochs, batch, lr, seed, crop, flip } = record.training;
   const { threads, checkpointEvery, metrics = files.metrics } = { ...record.training, ...pick(options, habits) };
   if (fresh) await writeRecord(folder, record);

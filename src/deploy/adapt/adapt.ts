@@ -33,7 +33,9 @@ export interface AdaptOptions extends PlanOptions, ForeignOptions {
   readonly name?: string;
   /** Decides the split, and how the heads start; 1 by default. */
   readonly seed?: number;
-  /** Of the heads' training; 20 by default. */
+  /** How often each image is shown to the heads, shifted and mirrored; 4 by default. */
+  readonly views?: number;
+  /** Of the heads' training; by default 4 to 30, fewer for many images. */
   readonly epochs?: number;
   /** Most bytes for cached features; 512 MiB by default. */
   readonly memory?: number;
@@ -48,7 +50,7 @@ export interface AdaptSummary {
   readonly fullModelKept: boolean;
   /** The certificate's sentence, or why the full model was kept. */
   readonly message: string;
-  /** How many images each part had; `heads` may be cut by the memory limit. */
+  /** How many images each part had; for the heads, how many views of them the memory limit allowed. */
   readonly sizes: { readonly heads: number; readonly tune: number; readonly certify: number };
   /** MACs for one image: the original's, and the mean at the chosen point on the certify part (heads included). */
   readonly originalMacs: number;
@@ -67,6 +69,8 @@ export interface Adapted {
   readonly plan: ExitPlan;
   /** One ordinary ONNX file with the original's names, class order and output meaning. */
   readonly bytes: Uint8Array;
+  /** The images that the certificate was measured on; nothing else has seen them. */
+  readonly held: Dataset;
   readonly summary: AdaptSummary;
 }
 
@@ -95,7 +99,9 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const shared = { ...(session ? { session } : {}), ...(signal ? { signal } : {}) };
   const rows = await features(foreign, plan.exits, parts.heads, {
     ...shared,
+    seed,
     ...(options.memory === undefined ? {} : { memory: options.memory }),
+    ...(options.views === undefined ? {} : { views: options.views }),
     onProgress: (done, total) => onProgress?.('features', done, total),
   });
   const heads = await trainHeads(plan.exits, rows, {
@@ -151,7 +157,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     exits: Object.fromEntries(
       fullModelKept ? [['final', 1]] : names.map((name, i): [string, number] => [name, chosen.shares[i]!]),
     ),
-    notes: [...foreign.notes, ...notesOn(plan, rows.length, parts.heads.length)],
+    notes: [...foreign.notes, ...notesOn(plan, rows.length, parts.heads.length * (options.views ?? 4))],
     ...(test
       ? {
           test: await compareAnswers(original, foreign, bytes, test, {
@@ -161,7 +167,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
         }
       : {}),
   };
-  return { model: certified, plan, bytes, summary };
+  return { model: certified, plan, bytes, held: parts.certify, summary };
 }
 
 function checkFits(foreign: Foreign, { name, shape, length }: Dataset): void {
@@ -201,6 +207,6 @@ function notesOn({ exits }: ExitPlan, used: number, given: number): string[] {
       (e) =>
         `an exit at "${e.name}" saves about ${e.ratio.toFixed(1)} times what asking costs everyone (20 times is wanted): the model is small, so time may gain less than MACs`,
     );
-  if (used < given) notes.push(`heads learned from ${used} of ${given} images, which fill the memory limit`);
+  if (used < given) notes.push(`heads learned from ${used} of ${given} views, which fill the memory limit`);
   return notes;
 }

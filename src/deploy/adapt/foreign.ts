@@ -14,9 +14,8 @@ import {
   Softmax,
   type Tensor,
 } from '../../graph/index.ts';
-import type { TensorNames } from '../card.ts';
+import { CARD_KEY, type TensorNames } from '../card.ts';
 import type { OutputMeaning } from '../meaning.ts';
-import { CARD_KEY } from '../save.ts';
 import { openBatch } from './batch.ts';
 
 /** Somebody else's classifier as our graph: one image batch in, logits out. */
@@ -124,6 +123,7 @@ function checkOutput(name: string, { dtype, shape }: Tensor): void {
   const shown = `the output "${name}" is ${dtype}${formatShape(shape)}`;
   const [batch, classes] = shape;
   if (dtype !== 'float32' || shape.length !== 2 || batch !== BATCH || typeof classes !== 'number') throw refused(shown);
+  if (name === 'trace') throw refused('the output is called "trace", a name that adapted files need', 'rename it');
   if (classes < 2) throw refused(`${shown}: two classes are the least`);
 }
 

@@ -45,10 +45,10 @@ export function pool(x: Tensor, { pooled }: HeadPlan): Tensor {
   return kernel.every((k) => k === 1) ? x : averagePool(x, kernel, { stride });
 }
 
-/** Logits [N, classes] from pooled features [N, C, h, w]. The running statistics of its norms fit any scale of features. */
+/** Logits [N, classes] from pooled features [N, C, h, w]. Its norms make it fit features of any scale. */
 export function head(x: Tensor, { width, classes }: HeadPlan): Tensor {
-  const scaled = batchNorm(x, { name: 'scale' });
-  if (width === 0) return linear(linear(flatten(scaled), HIDDEN, { activation: 'relu' }), classes);
-  const first = conv(scaled, width, { norm: 'batch', activation: 'relu' });
+  if (width === 0)
+    return linear(linear(flatten(batchNorm(x, { name: 'scale' })), HIDDEN, { activation: 'relu' }), classes);
+  const first = conv(x, width, { norm: 'batch', activation: 'relu' });
   return linear(flatten(conv(first, width, { stride: 2, norm: 'batch', activation: 'relu' })), classes);
 }

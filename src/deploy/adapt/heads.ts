@@ -33,6 +33,7 @@ const headsNet = (exits: readonly Place[], classes: number): Net => {
 };
 
 export interface HeadOptions {
+  /** By default as many as show about 400,000 rows, from 4 to 30. */
   readonly epochs?: number;
   readonly seed?: number;
   readonly session?: SessionOptions;
@@ -47,11 +48,11 @@ export interface HeadOptions {
 export async function trainHeads(
   exits: readonly Place[],
   rows: Dataset,
-  { epochs = 20, seed = 1, session, signal, onProgress }: HeadOptions = {},
+  { epochs, seed = 1, session, signal, onProgress }: HeadOptions = {},
 ): Promise<ReadonlyMap<string, NDArray>> {
-  const trained = await train(headsNet(exits, rows.classes.length), {
+  const training = train(headsNet(exits, rows.classes.length), {
     data: rows,
-    epochs,
+    epochs: epochs ?? Math.max(4, Math.min(30, Math.round(400_000 / rows.length))),
     seed,
     batch: Math.min(64, rows.length),
     optimizer: adamW({ weightDecay: 0.01 }),
@@ -63,5 +64,10 @@ export async function trainHeads(
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress } : {}),
   });
-  return trained.weights;
+  try {
+    return (await training).weights;
+  } catch (error) {
+    signal?.throwIfAborted(); // the caller's own reason, instead of a word on checkpoints that there are not
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { seeded } from '../../../test/support/random.ts';
 import { bettingPValue, hoeffdingBentkusPValue } from './betting.ts';
 import { binomialTail } from './binomial.ts';
-import { seeded } from './fixtures/population.ts';
 
 const [epsilon, delta] = [0.005, 0.1];
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { seeded } from '../../../test/support/random.ts';
 import { DynaError } from '../../errors.ts';
 import { binomialPValue } from './binomial.ts';
 import { certifyPoints } from './certify.ts';
 import { exitsTaken } from './exits.ts';
-import { drawInputs, seeded } from './fixtures/population.ts';
+import { drawInputs } from './fixtures/population.ts';
 import { operatingPath } from './path.ts';
 import { exitLosses, losses, type Risk } from './risks.ts';
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { seeded } from '../../../test/support/random.ts';
 import { binomialTail } from './binomial.ts';
 import { certifyPoints } from './certify.ts';
 import { exitsTaken } from './exits.ts';
-import { drawInputs, seeded, takeRows } from './fixtures/population.ts';
+import { drawInputs, takeRows } from './fixtures/population.ts';
 import { type OperatingPoint, operatingPath } from './path.ts';
 import { exitLosses, type Risk } from './risks.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { seeded } from '../../../test/support/random.ts';
 import { binomialTail } from './binomial.ts';
 import { driftCheck } from './drift.ts';
-import { seeded } from './fixtures/population.ts';
 
 function draw(n: number, shares: number[], random: () => number): number[] {
   const counts = shares.map(() => 0);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { seeded } from '../../../test/support/random.ts';
 import { binomialTail } from './binomial.ts';
-import { seeded } from './fixtures/population.ts';
 import { checkLevel, fixedSequence, learnThenTest, riskPValue } from './ltt.ts';
 
 const harms = (n: number, count: number) => Int8Array.from({ length: n }, (_, i) => (i < count ? 1 : 0));

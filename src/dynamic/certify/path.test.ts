@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { normal, seeded } from '../../../test/support/random.ts';
 import { exitsTaken } from './exits.ts';
-import { drawInputs, normal, seeded } from './fixtures/population.ts';
+import { drawInputs } from './fixtures/population.ts';
 import { ThresholdSearch } from './optimise.ts';
 import { operatingPath } from './path.ts';
 import { exitLosses } from './risks.ts';

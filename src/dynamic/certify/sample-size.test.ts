@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { seeded } from '../../../test/support/random.ts';
 import { bettingPValue } from './betting.ts';
 import { binomialCdf, binomialPValue } from './binomial.ts';
-import { seeded } from './fixtures/population.ts';
 import {
   bettingSampleSize,
   binomialSampleSize,

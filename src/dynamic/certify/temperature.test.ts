@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { normal, seeded } from './fixtures/population.ts';
+import { normal, seeded } from '../../../test/support/random.ts';
 import { calibrationError, fitTemperature, negativeLogLikelihood } from './temperature.ts';
 
 /** Logits of a net whose confidences are right at temperature `truth`: labels are drawn from softmax(logits / truth). */

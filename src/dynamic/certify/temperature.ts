@@ -1,4 +1,5 @@
 import { DynaError } from '../../errors.ts';
+import { argmaxAt, confidenceAt, softmaxSumAt } from '../logits.ts';
 
 /** How sharp and how honest the confidences of one exit are, before and after its temperature. */
 export interface TemperatureFit {
@@ -45,7 +46,7 @@ export function fitTemperature(logits: ArrayLike<number>, labels: ArrayLike<numb
     const beta = Math.exp(u);
     let total = 0;
     for (let i = 0; i < n; i++) {
-      const top = largest(logits, i * classes, classes);
+      const top = logits[i * classes + argmaxAt(logits, i * classes, classes)];
       let weight = 0;
       let weighted = 0;
       let plain = 0;
@@ -90,19 +91,6 @@ function root(slope: (u: number) => number): number {
   return (before + after) / 2;
 }
 
-function largest(values: ArrayLike<number>, from: number, count: number): number {
-  let top = values[from];
-  for (let c = 1; c < count; c++) if (values[from + c] > top) top = values[from + c];
-  return top;
-}
-
-/** ln Σ_c exp((z_c - max z) / T) of one row. */
-function logSum(logits: ArrayLike<number>, row: number, classes: number, top: number, temperature: number): number {
-  let sum = 0;
-  for (let c = 0; c < classes; c++) sum += Math.exp((logits[row + c] - top) / temperature);
-  return Math.log(sum);
-}
-
 /** Mean negative log-likelihood of softmax(logits / temperature), nats. */
 export function negativeLogLikelihood(
   logits: ArrayLike<number>,
@@ -113,8 +101,8 @@ export function negativeLogLikelihood(
   let total = 0;
   for (let i = 0; i < labels.length; i++) {
     const row = i * classes;
-    const top = largest(logits, row, classes);
-    total += logSum(logits, row, classes, top, temperature) - (logits[row + labels[i]] - top) / temperature;
+    const top = logits[row + argmaxAt(logits, row, classes)];
+    total += Math.log(softmaxSumAt(logits, row, classes, temperature)) - (logits[row + labels[i]] - top) / temperature;
   }
   return total / labels.length;
 }
@@ -133,10 +121,8 @@ export function calibrationError(
   const gap = new Float64Array(bins);
   for (let i = 0; i < labels.length; i++) {
     const row = i * classes;
-    const top = largest(logits, row, classes);
-    const confidence = Math.exp(-logSum(logits, row, classes, top, temperature));
-    let answer = 0;
-    while (logits[row + answer] !== top) answer++;
+    const answer = argmaxAt(logits, row, classes);
+    const confidence = confidenceAt(logits, row, classes, temperature);
     gap[Math.min(bins - 1, Math.floor(confidence * bins))] += confidence - (answer === labels[i] ? 1 : 0);
   }
   return gap.reduce((sum, g) => sum + Math.abs(g), 0) / labels.length;

@@ -21,6 +21,7 @@ import { decisionsOf, type Net } from '../net.ts';
 /** Thresholds of decisions by name: a number, or one for each option of an argmax decision. */
 export type Thresholds = Readonly<Record<string, number | readonly number[]>>;
 
+/** Name of the graph input that holds a decision's threshold. */
 export const thresholdName = (decision: Decision): string => `${decision.name}/threshold`;
 
 /** "Never leave the plain path": infinite for two options, no preference among more. */
@@ -71,6 +72,9 @@ export interface Choice {
   column(): Tensor;
 }
 
+/** [rows] as a column of a trace, [rows, 1] float32. */
+export const asColumn = (t: Tensor): Tensor => unsqueeze(cast(t, 'float32'), [1]);
+
 /** True (a scalar) where any row is; of no rows the maximum is -Infinity, which is not above 0. */
 const anyOf = (mask: Tensor): Tensor => greater(reduceMax(cast(mask, 'float32'), [0]), 0);
 
@@ -85,13 +89,13 @@ export function choose(decision: Decision, score: Tensor, threshold: Tensor): Ch
       mask: (k) => (k === 0 ? first : not(first)),
       // ReduceMin may give NaN where one row's score is NaN. The region then runs, on no rows at worst.
       any: (k) => (k === 0 ? not(greater(reduceMin(score, [0]), threshold)) : anyOf(not(first))),
-      column: () => unsqueeze(cast(not(first), 'float32'), [1]),
+      column: () => asColumn(not(first)),
     };
   }
   const best = argMax(sub(score, threshold), 1);
   return {
     mask: (k) => equal(best, k),
     any: (k) => anyOf(equal(best, k)),
-    column: () => unsqueeze(cast(best, 'float32'), [1]),
+    column: () => asColumn(best),
   };
 }

@@ -1,5 +1,5 @@
 import { type Block, type Node, type Placement, placement } from '../../graph/index.ts';
-import { isSelect, type Join, optionValues } from '../decision.ts';
+import { isExit, isSelect, type Join, optionValues } from '../decision.ts';
 import type { Net } from '../net.ts';
 
 /**
@@ -17,8 +17,8 @@ export type ColumnJoins = readonly [Join, ...Join[]];
 /** Where the joins of a net lie, and in which order their columns stand in a trace. */
 export class JoinMap {
   readonly placed: Placement;
-  private readonly joins = new Map<Block, Join[]>();
-  private readonly others = new Map<Block, Node[]>();
+  readonly #joins = new Map<Block, Join[]>();
+  readonly #others = new Map<Block, Node[]>();
 
   constructor(net: Pick<Net, 'output'>) {
     this.placed = placement([net.output]);
@@ -29,25 +29,25 @@ export class JoinMap {
       else lists.set(block, [node]);
     };
     for (const node of this.placed.nodes) {
-      if (isSelect(node)) put(this.joins, node);
-      else if (!node.op.leaf) put(this.others, node);
+      if (isSelect(node)) put(this.#joins, node);
+      else if (!node.op.leaf) put(this.#others, node);
     }
   }
 
   joinsIn(block: Block): readonly Join[] {
-    return this.joins.get(block) ?? [];
+    return this.#joins.get(block) ?? [];
   }
 
   /** What a block computes beside its joins, in the order of the net. */
   nodesIn(block: Block): readonly Node[] {
-    return this.others.get(block) ?? [];
+    return this.#others.get(block) ?? [];
   }
 
   /** The next exit of the chain that `join` belongs to: the one whose answer is what going on gives. */
   next(join: Join): Join | undefined {
-    if (!join.attrs.decision.options[1]!.answers) return undefined;
+    if (!isExit(join.attrs.decision)) return undefined;
     const { node } = optionValues(join.inputs, join.attrs, 0)[0]!;
-    const follows = isSelect(node) && node.attrs.decision.options[1]!.answers;
+    const follows = isSelect(node) && isExit(node.attrs.decision);
     return follows && this.placed.of.get(node) === this.placed.child(join, join.attrs.decision.options[0]!.name)
       ? node
       : undefined;
@@ -55,23 +55,26 @@ export class JoinMap {
 
   /** All columns, in the order of a trace. */
   columns(): ColumnJoins[] {
-    return this.columnsOf(this.placed.root, undefined);
+    return this.#columnsOf(this.placed.root, undefined);
   }
 
-  private columnsOf(block: Block, continued: Join | undefined): ColumnJoins[] {
+  #columnsOf(block: Block, continued: Join | undefined): ColumnJoins[] {
     const others = this.joinsIn(block).filter((j) => j !== continued);
-    return [...(continued ? this.nested(continued) : []), ...others.flatMap((j) => [this.chain(j), ...this.nested(j)])];
+    return [
+      ...(continued ? this.#nested(continued) : []),
+      ...others.flatMap((j) => [this.#chain(j), ...this.#nested(j)]),
+    ];
   }
 
   /** The columns of decisions inside the options of `join`. */
-  private nested(join: Join): ColumnJoins[] {
+  #nested(join: Join): ColumnJoins[] {
     const next = this.next(join);
     return join.attrs.decision.options.flatMap((o, k) =>
-      this.columnsOf(this.placed.child(join, o.name), k === 0 ? next : undefined),
+      this.#columnsOf(this.placed.child(join, o.name), k === 0 ? next : undefined),
     );
   }
 
-  private chain(join: Join): ColumnJoins {
+  #chain(join: Join): ColumnJoins {
     const list: [Join, ...Join[]] = [join];
     for (let next = this.next(join); next; next = this.next(next)) list.push(next);
     return list;
@@ -79,7 +82,7 @@ export class JoinMap {
 }
 
 export const columnOf = (joins: ColumnJoins): Column => ({
-  kind: joins[0].attrs.decision.options[1]!.answers ? 'exits' : 'option',
+  kind: isExit(joins[0].attrs.decision) ? 'exits' : 'option',
   decisions: joins.map((j) => j.attrs.decision.name),
 });
 

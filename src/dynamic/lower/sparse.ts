@@ -4,9 +4,7 @@ import {
   BATCH,
   type Block,
   branch,
-  cast,
   compress,
-  formatShape,
   input,
   type Node,
   nesting,
@@ -19,13 +17,13 @@ import {
   split,
   substitute,
   type Tensor,
-  unsqueeze,
 } from '../../graph/index.ts';
-import { isSelect, type Join, optionValues } from '../decision.ts';
+import { isExit, isSelect, type Join, optionValues } from '../decision.ts';
 import { MOST_NESTED, type Net } from '../net.ts';
-import { checkDecisions, choose, type Thresholds, thresholdInput } from './choice.ts';
+import { asColumn, type Choice, checkDecisions, choose, type Thresholds, thresholdInput } from './choice.ts';
 import { JoinMap } from './columns.ts';
 import { type Lowered, pick } from './masked.ts';
+import { batched, refuseMerging } from './merging.ts';
 import { attach, filled, type Part, standalone, widthOf } from './parts.ts';
 
 export interface SparseOptions {
@@ -56,54 +54,73 @@ interface Joined {
   readonly packed?: Tensor;
 }
 
-const batched = (t: Tensor): boolean => t.shape[0] === BATCH;
+/** One option of a decision. */
+interface Branch {
+  readonly k: number;
+  readonly block: Block;
+  readonly values: readonly Tensor[];
+  /** Whether it computes anything of its own. */
+  readonly inside: boolean;
+}
+
+/** What an option computes on its rows, and the trace on both sides: of rows that entered it, of those that stayed. */
+interface Region {
+  readonly rows: Rows;
+  readonly computed: readonly Tensor[];
+  readonly entered: readonly Part[];
+  readonly stayed: readonly Part[];
+  /** Columns of that trace. */
+  readonly width: number;
+  readonly packed?: Tensor | undefined;
+}
 
 /** A matrix takes the trace along: one tensor less to scatter. */
 const packable = (t: Tensor): boolean => t.rank === 2 && t.dtype === 'float32';
 
 /** Emits one net in sparse form. */
 class Lowering {
-  private readonly map: JoinMap;
-  private readonly joined = new Map<Node, Joined>();
-  private readonly thresholds: Thresholds;
-  private readonly form: 'rows' | 'branch';
+  readonly #map: JoinMap;
+  readonly #joined = new Map<Node, Joined>();
+  readonly #thresholds: Thresholds;
+  readonly #form: 'rows' | 'branch';
 
   constructor(net: Net, thresholds: Thresholds, form: 'rows' | 'branch') {
-    this.map = new JoinMap(net);
-    this.thresholds = thresholds;
-    this.form = form;
+    this.#map = new JoinMap(net);
+    this.#thresholds = thresholds;
+    this.#form = form;
   }
 
   run(net: Net): Lowered {
     const root: Rows = {
-      block: this.map.placed.root,
+      block: this.#map.placed.root,
       parent: undefined,
       mask: undefined,
       name: BATCH,
       made: new Map(),
     };
-    this.emitAll(root);
-    const output = this.value(net.output, root);
-    const parts = this.parts(root, undefined);
-    const first = this.map.joinsIn(root.block)[0];
-    return { output, trace: first ? standalone(parts, this.value(first.inputs[0]!, root)) : undefined };
+    this.#emitAll(root);
+    const output = this.#value(net.output, root);
+    const parts = this.#parts(root, undefined);
+    const first = this.#map.joinsIn(root.block)[0];
+    return { output, trace: first ? standalone(parts, this.#value(first.inputs[0]!, root)) : undefined };
   }
 
   /** The columns of the decisions of a region, but for the chain of exits that goes on in it. */
-  private parts(rows: Rows, continued: Join | undefined): Part[] {
-    const others = this.map.joinsIn(rows.block).filter((j) => j !== continued);
-    return others.flatMap((j) => this.join(j, rows, 0).parts);
+  #parts(rows: Rows, continued: Join | undefined): Part[] {
+    const others = this.#map.joinsIn(rows.block).filter((j) => j !== continued);
+    return others.flatMap((j) => this.#join(j, rows, 0).parts);
   }
 
   /** `t` as the region sees it: computed there, or taken from outside with the rows that are not here left out. */
-  private value(t: Tensor, rows: Rows): Tensor {
+  #value(t: Tensor, rows: Rows): Tensor {
     const known = rows.made.get(t);
     if (known) return known;
     const { leaf } = t.node.op;
     let found = t;
-    if (leaf === 'input' || (!leaf && this.map.placed.of.get(t.node) !== rows.block)) found = this.fromOutside(t, rows);
+    if (leaf === 'input' || (!leaf && this.#map.placed.of.get(t.node) !== rows.block))
+      found = this.#fromOutside(t, rows);
     else if (!leaf) {
-      const outputs = this.emit(t.node, rows);
+      const outputs = this.#emit(t.node, rows);
       for (const [i, o] of t.node.outputs.entries()) rows.made.set(o, outputs[i]!);
       return outputs[t.index]!;
     }
@@ -112,119 +129,134 @@ class Lowering {
   }
 
   /** Makes everything of a region in the order of the net, so that `value` never walks far back (deep nets). */
-  private emitAll(rows: Rows): void {
-    for (const node of this.map.nodesIn(rows.block)) this.value(node.outputs[0]!, rows);
+  #emitAll(rows: Rows): void {
+    for (const node of this.#map.nodesIn(rows.block)) this.#value(node.outputs[0]!, rows);
   }
 
-  private fromOutside(t: Tensor, rows: Rows): Tensor {
+  #fromOutside(t: Tensor, rows: Rows): Tensor {
     if (!rows.parent) return t;
-    const outside = this.value(t, rows.parent);
-    return batched(t) && this.form === 'rows' ? compress(outside, rows.mask!, rows.name) : outside;
+    const outside = this.#value(t, rows.parent);
+    return batched(t) && this.#form === 'rows' ? compress(outside, rows.mask!, rows.name) : outside;
   }
 
-  private emit(node: Node, rows: Rows): readonly Tensor[] {
-    if (isSelect(node)) return this.join(node, rows, 0).results;
+  #emit(node: Node, rows: Rows): readonly Tensor[] {
+    if (isSelect(node)) return this.#join(node, rows, 0).results;
     if (rows.parent) refuseMerging(node);
     return remake(
       node,
-      node.inputs.map((t) => t && this.value(t, rows)),
+      node.inputs.map((t) => t && this.#value(t, rows)),
     );
   }
 
   /** `passed`: how many exits of its chain lie before this join. */
-  private join(node: Join, rows: Rows, passed: number): Joined {
-    const known = this.joined.get(node);
+  #join(node: Join, rows: Rows, passed: number): Joined {
+    const known = this.#joined.get(node);
     if (known) return known;
     const { decision } = node.attrs;
-    const score = this.value(node.inputs[0]!, rows);
-    const choice = choose(decision, score, thresholdInput(decision, this.thresholds));
-    const answers = decision.options[1]!.answers === true;
-    const next = this.map.next(node);
-    const options = decision.options.map((option, k) => {
-      const block = this.map.placed.child(node, option.name);
-      const values = optionValues(node.inputs, node.attrs, k);
-      return {
-        k,
-        block,
-        values,
-        inside: values.some((t) => this.map.placed.of.get(t.node) === block && !t.node.op.leaf),
-      };
-    });
-
-    let results: readonly Tensor[] | undefined;
-    for (const { k, values } of options.filter((o) => !o.inside)) {
-      const here = values.map((t) => this.value(t, rows));
-      results = results ? results.map((r, i) => pick(choice.mask(k), here[i]!, r)) : here;
-    }
-    results ??= node.outputs.map((t) => filled(score, t.shape.slice(1) as number[], 0, t.dtype));
+    const answers = isExit(decision);
+    const score = this.#value(node.inputs[0]!, rows);
+    const choice = choose(decision, score, thresholdInput(decision, this.#thresholds));
+    const branches = this.#branchesOf(node);
+    let results = this.#outside(node, branches, rows, choice, score);
     const columns = new Map<number, Part>();
     let packed: Tensor | undefined;
 
-    const inside = options.filter((o) => o.inside);
+    const inside = branches.filter((b) => b.inside);
     // An exit whose head lies inside answers first: what goes on carries the chain's column, on top of that answer.
-    for (const { k, block, values } of answers ? inside.reverse() : inside) {
-      const inner: Rows = {
-        block,
-        parent: rows,
-        mask: choice.mask(k),
-        name: `${decision.name}/${block.name}.rows`,
-        made: new Map(),
-      };
-      this.emitAll(inner);
-      const goesOn = answers && k === 0;
-      const continued = goesOn && next ? this.join(next, inner, passed + 1) : undefined;
-      if (continued) for (const [i, t] of continued.results.entries()) inner.made.set(next!.outputs[i]!, t);
-      const computed = values.map((t) => this.value(t, inner));
-      const others = this.parts(inner, continued && next);
-      // Rows that stay outside: the chain stopped here, and nothing inside was reached.
-      const chain: readonly Part[] = goesOn ? (continued?.parts ?? [{ value: passed + 1, width: 1 }]) : [];
-      const entered = [...chain, ...others];
-      const width = widthOf(entered);
-      const stayed: Part[] = goesOn
-        ? [
-            { value: passed, width: 1 },
-            { value: -1, width: width - 1 },
-          ]
-        : [{ value: -1, width }];
-      const [top, ...rest] = computed as [Tensor, ...Tensor[]];
-      if (width === 0) results = this.guard(choice, inner, results, computed);
-      else if (packable(top)) {
-        const whole = continued?.packed && others.length === 0 ? continued.packed : attach(top, entered);
-        const out = this.guard(choice, inner, [attach(results[0]!, stayed), ...results.slice(1)], [whole, ...rest]);
-        const [result, own] = split(out[0]!, [top.shape[1] as number, width], 1) as [Tensor, Tensor];
-        results = [result, ...out.slice(1)];
-        packed = goesOn ? out[0]! : undefined;
-        columns.set(k, { columns: own, width });
-      } else {
-        const like = this.value(node.inputs[0]!, inner);
-        const out = this.guard(
-          choice,
-          inner,
-          [...results, standalone(stayed, score)],
-          [...computed, standalone(entered, like)],
-        );
-        results = out.slice(0, -1);
-        columns.set(k, { columns: out.at(-1)!, width });
-      }
+    for (const taken of answers ? inside.reverse() : inside) {
+      const goesOn = answers && taken.k === 0;
+      const region = this.#region(taken, choice, rows, goesOn ? { node, passed } : undefined);
+      const entered = this.#enter(node, region, choice, results);
+      results = entered.results;
+      if (goesOn) packed = entered.packed;
+      if (entered.columns) columns.set(taken.k, entered.columns);
     }
-    const parts = options.flatMap(({ k }) => columns.get(k) ?? []);
+    const parts = branches.flatMap(({ k }) => columns.get(k) ?? []);
     if (!answers) parts.unshift({ columns: choice.column(), width: 1 });
-    else if (!columns.has(0))
-      parts.unshift({ columns: add(unsqueeze(cast(choice.mask(0), 'float32'), [1]), passed), width: 1 });
+    else if (!columns.has(0)) parts.unshift({ columns: add(asColumn(choice.mask(0)), passed), width: 1 });
     const made: Joined = { results, parts, ...(packed && parts.length === 1 ? { packed } : {}) };
-    this.joined.set(node, made);
+    this.#joined.set(node, made);
     return made;
   }
 
+  #branchesOf(node: Join): Branch[] {
+    return node.attrs.decision.options.map((option, k) => {
+      const block = this.#map.placed.child(node, option.name);
+      const values = optionValues(node.inputs, node.attrs, k);
+      const inside = values.some((t) => this.#map.placed.of.get(t.node) === block && !t.node.op.leaf);
+      return { k, block, values, inside };
+    });
+  }
+
+  /** What the options that need no region of their own give; zeros where there are none. */
+  #outside(node: Join, branches: readonly Branch[], rows: Rows, choice: Choice, score: Tensor): readonly Tensor[] {
+    let results: readonly Tensor[] | undefined;
+    for (const { k, values } of branches.filter((b) => !b.inside)) {
+      const here = values.map((t) => this.#value(t, rows));
+      results = results ? results.map((r, i) => pick(choice.mask(k), here[i]!, r)) : here;
+    }
+    return results ?? node.outputs.map((t) => filled(score, t.shape.slice(1) as number[], 0, t.dtype));
+  }
+
+  /** Computes a region, and the trace of its rows; `chain` where it is what goes on after an exit. */
+  #region(
+    { k, block, values }: Branch,
+    choice: Choice,
+    parent: Rows,
+    chain: { readonly node: Join; readonly passed: number } | undefined,
+  ): Region {
+    const name = `${(block.owner as Join).attrs.decision.name}/${block.name}.rows`;
+    const rows: Rows = { block, parent, mask: choice.mask(k), name, made: new Map() };
+    this.#emitAll(rows);
+    const next = chain && this.#map.next(chain.node);
+    const continued = chain && next ? this.#join(next, rows, chain.passed + 1) : undefined;
+    if (continued) for (const [i, t] of continued.results.entries()) rows.made.set(next!.outputs[i]!, t);
+    const computed = values.map((t) => this.#value(t, rows));
+    const others = this.#parts(rows, continued && next);
+    if (!chain) {
+      const width = widthOf(others);
+      return { rows, computed, entered: others, stayed: [{ value: -1, width }], width };
+    }
+    // Rows that stay outside: the chain stopped here, and nothing inside was reached.
+    const entered = [...(continued?.parts ?? [{ value: chain.passed + 1, width: 1 }]), ...others];
+    const width = widthOf(entered);
+    const stayed: Part[] = [
+      { value: chain.passed, width: 1 },
+      { value: -1, width: width - 1 },
+    ];
+    return { rows, computed, entered, stayed, width, packed: others.length === 0 ? continued?.packed : undefined };
+  }
+
+  /** Runs a region on the rows that take it; its columns of the trace come out with the results. */
+  #enter(
+    { inputs: [score] }: Join,
+    { rows, computed, entered, stayed, width, packed }: Region,
+    choice: Choice,
+    base: readonly Tensor[],
+  ): { results: readonly Tensor[]; columns?: Part; packed?: Tensor | undefined } {
+    if (width === 0) return { results: this.#guard(choice, rows, base, computed) };
+    const [top, ...rest] = computed as [Tensor, ...Tensor[]];
+    if (packable(top)) {
+      const whole = packed ?? attach(top, entered);
+      const out = this.#guard(choice, rows, [attach(base[0]!, stayed), ...base.slice(1)], [whole, ...rest]);
+      const [result, own] = split(out[0]!, [top.shape[1] as number, width], 1) as [Tensor, Tensor];
+      return { results: [result, ...out.slice(1)], columns: { columns: own, width }, packed: out[0] };
+    }
+    const own = standalone(entered, this.#value(score!, rows));
+    const missing = standalone(stayed, this.#value(score!, rows.parent!));
+    const out = this.#guard(choice, rows, [...base, missing], [...computed, own]);
+    return { results: out.slice(0, -1), columns: { columns: out.at(-1)!, width } };
+  }
+
   /** If any row takes the region: its results, scattered into `base`; else `base` as it is. */
-  private guard(
-    choice: ReturnType<typeof choose>,
+  #guard(
+    choice: Choice,
     { block, mask, name }: Rows,
     base: readonly Tensor[],
     computed: readonly Tensor[],
   ): readonly Tensor[] {
     const k = (block.owner as Join).attrs.decision.options.findIndex((o) => o.name === block.name);
-    if (this.form === 'branch') return branch(reshape(choice.mask(k), [1]), computed, base);
+    if (this.#form === 'branch') return branch(reshape(choice.mask(k), [1]), computed, base);
     const index = rowsWhere(mask!, name);
     return branch(
       choice.any(k),
@@ -232,29 +264,6 @@ class Lowering {
       base,
     );
   }
-}
-
-const named = (t: Tensor): boolean => t.shape.some((d) => typeof d === 'string');
-
-/** Does the operator work along axis 0 of its rows? An axis counted from the end is one of the larger shape. */
-function alongRows({ attrs, inputs, outputs }: Node): boolean {
-  const { axis } = attrs as { axis?: number };
-  if (axis === undefined || !inputs[0] || !batched(inputs[0])) return false;
-  return (axis < 0 ? axis + Math.max(inputs[0].rank, outputs[0]!.rank) : axis) === 0;
-}
-
-/** Inside a region only some rows are present, so nothing may mix rows or move them to another axis. */
-function refuseMerging(node: Node): void {
-  const inputs = node.inputs.filter((t) => t !== undefined);
-  if (!inputs.some(named)) return;
-  const apart = (t: Tensor): boolean => batched(t) && t.shape.slice(1).every((d) => typeof d === 'number');
-  const bad =
-    node.op.couplesBatch || alongRows(node) || !inputs.filter(named).every(apart) || !node.outputs.every(apart);
-  if (bad)
-    throw new DynaError(
-      'graph',
-      `${node.op.name}${node.scope ? ` in "${node.scope}"` : ''} merges the batch axis (${inputs.map((t) => formatShape(t.shape)).join(', ')} to ${node.outputs.map((t) => formatShape(t.shape)).join(', ')}) inside a region that runs only for some inputs; keep axis 0 apart there`,
-    );
 }
 
 /** The same net for a fixed batch of one. */

@@ -75,10 +75,9 @@ function attempt(action: () => OnnxModel | Uint8Array): OnnxModel | Uint8Array |
   }
 }
 
-test('mutated files are read or refused, quickly; what is read can be written and read again', () => {
+test('mutated files are read or refused, with little memory; what is read can be written and read again', () => {
   const outcomes = { read: 0, refused: 0 };
   const runs = 4000;
-  const started = performance.now();
   const before = process.memoryUsage().rss;
   fc.assert(
     fc.property(mutated, (bytes) => {
@@ -93,7 +92,6 @@ test('mutated files are read or refused, quickly; what is read can be written an
   // Both happen often, else the mutations test nothing; damage to names and numbers cannot be noticed.
   expect(outcomes.read).toBeGreaterThan(runs / 50);
   expect(outcomes.refused).toBeGreaterThan(runs / 2);
-  expect(performance.now() - started).toBeLessThan(30_000);
   expect(process.memoryUsage().rss - before).toBeLessThan(500 * 2 ** 20);
 });
 

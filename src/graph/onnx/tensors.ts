@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { DynaError } from '../../errors.ts';
-import { allocate, bytesPerElement, type DType, type NDArray, type TypedArray, viewBytes } from '../array.ts';
+import { allocate, bytesPerElement, type DType, type NDArray, sizeOf, type TypedArray, viewBytes } from '../array.ts';
 import { elementName, elementNumber, isDType, readableTypes } from './elements.ts';
 import { maxBytes, type OnnxStringTensor, type OnnxTensor } from './model.ts';
 import {
@@ -121,7 +121,7 @@ function checkedSize(dims: readonly number[], name: string): number {
   if (dims.some((dim) => !Number.isSafeInteger(dim) || dim < 0))
     throw new DynaError('model', `tensor ${quote(name)} has impossible dimensions [${dims.join(', ')}]`);
   if (dims.includes(0)) return 0;
-  const size = dims.reduce((a, b) => a * b, 1);
+  const size = sizeOf(dims);
   if (!Number.isSafeInteger(size))
     throw new DynaError('model', `tensor ${quote(name)} of shape [${dims.join(', ')}] is larger than any memory`);
   return size;

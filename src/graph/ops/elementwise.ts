@@ -273,54 +273,90 @@ export const Where: Operator<None> = {
   evaluate: mapBroadcast((c, a, b) => (c ? a : b)),
 };
 
+/** Whether a dtype holds fractions. */
 export const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float64' || dtype === 'float16';
 
 const call2 = (op: Operator<None>) => (a: Operand, b: Operand) => apply(op, operands(a, b), {});
 const call1 = (op: Operator<None>) => (x: Tensor) => apply(op, [x], {});
 
+/** a + b; shapes broadcast as in numpy, and one operand may be a plain number. So for all operators of two operands here. */
 export const add = call2(Add);
+/** a - b. */
 export const sub = call2(Sub);
+/** a b, element by element. */
 export const mul = call2(Mul);
+/** a / b; whole numbers are cut towards zero. */
 export const div = call2(Div);
+/** a to the power of b. */
 export const pow = call2(Pow);
+/** The smaller of a and b. */
 export const min = call2(Min);
+/** The larger of a and b. */
 export const max = call2(Max);
+/** a > b, as bool. */
 export const greater = call2(Greater);
+/** a >= b, as bool. */
 export const greaterOrEqual = call2(GreaterOrEqual);
+/** a < b, as bool. */
 export const less = call2(Less);
+/** a <= b, as bool. */
 export const lessOrEqual = call2(LessOrEqual);
+/** a = b, as bool. */
 export const equal = call2(Equal);
+/** Both; of bools. */
 export const and = call2(And);
+/** One or both; of bools. */
 export const or = call2(Or);
+/** The opposite; of bools. */
 export const not = call1(Not);
+/** -x. */
 export const neg = call1(Neg);
+/** |x|; its gradient at 0 is 0. */
 export const abs = call1(Abs);
+/** -1, 0 or 1; no gradient flows. */
 export const sign = call1(Sign);
+/** The largest whole number that is not above x; no gradient flows. */
 export const floor = call1(Floor);
+/** e^x. */
 export const exp = call1(Exp);
+/** Natural logarithm. */
 export const log = call1(Log);
+/** Square root. */
 export const sqrt = call1(Sqrt);
+/** Sine, of radians. */
 export const sin = call1(Sin);
+/** Cosine, of radians. */
 export const cos = call1(Cos);
+/** Error function. */
 export const erf = call1(Erf);
+/** Hyperbolic tangent. */
 export const tanh = call1(Tanh);
+/** 1 / (1 + e^-x). */
 export const sigmoid = call1(Sigmoid);
+/** ln(1 + e^x). */
 export const softplus = call1(Softplus);
+/** max(x, 0); its gradient at 0 is 0. */
 export const relu = call1(Relu);
+/** x itself, as a node of its own. */
 export const identity = call1(Identity);
+/** x where it is positive, alpha x elsewhere. */
 export const leakyRelu = (x: Tensor, alpha = 0.01): Tensor => apply(LeakyRelu, [x], { alpha });
+/** x min(max(x / 6 + 1/2, 0), 1) (Howard et al. 2019). */
 export const hardSwish = call1(HardSwish);
 /** x sigmoid(x) (Elfwing 2017; "swish"). */
 export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
 /** x Phi(x), exact by the error function (Hendrycks & Gimpel 2016). */
 export const gelu = (x: Tensor): Tensor => mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
+/** x, kept between `low` and `high`; a bound that is left out does not hold. */
 export const clip = (x: Tensor, low?: number, high?: number): Tensor =>
   apply(
     Clip,
     [x, low === undefined ? undefined : scalar(low, x.dtype), high === undefined ? undefined : scalar(high, x.dtype)],
     {},
   );
+/** x in another dtype. */
 export const cast = (x: Tensor, to: DType): Tensor => (x.dtype === to ? x : apply(Cast, [x], { to }));
+/** a where the condition (bool) holds, b elsewhere; all three broadcast. */
 export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>
   apply(Where, [condition, ...operands(a, b)], {});
 /** The number of a constant scalar, or undefined. */

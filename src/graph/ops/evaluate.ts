@@ -29,7 +29,7 @@ const numberAt = (a: NDArray, i: number): number =>
   a.dtype === 'float16' ? halfValue(Number(a.data[i])) : Number(a.data[i]);
 
 /** The multi-index of flat position `flat`, for row-major `dims`. */
-export function unravel(flat: number, dims: readonly number[]): number[] {
+function unravel(flat: number, dims: readonly number[]): number[] {
   const at = new Array<number>(dims.length);
   for (let i = dims.length - 1; i >= 0; i--) {
     at[i] = flat % dims[i]!;

@@ -85,6 +85,7 @@ export const Slice: Operator<None> = {
 
 const invert = (perm: readonly number[]): number[] => perm.map((_, i) => perm.indexOf(i));
 
+/** From `start` to `end` (exclusive) along one axis. */
 export interface SliceRange {
   axis: number;
   start: number;
@@ -160,6 +161,7 @@ export const Pad: Operator<{ mode?: string }> = {
   macs: noMacs,
 };
 
+/** Puts `value` (0 by default) around x: all starts, then all ends, axis by axis; negative pads cut. */
 export const pad = (x: Tensor, pads: readonly number[], value?: number): Tensor =>
   apply(Pad, value === undefined ? [x, ints(pads)] : [x, ints(pads), scalar(value, x.dtype)], {});
 
@@ -367,9 +369,12 @@ export const OneHot: Operator<{ axis: number }> = {
   macs: noMacs,
 };
 
+/** Slices of x along `axis`, by number. */
 export const gather = (x: Tensor, index: Tensor, axis = 0): Tensor => apply(Gather, [x, index], { axis });
+/** Elements of x along `axis`, by number: y[i][j] = x[index[i][j]][j] for axis 0. */
 export const gatherElements = (x: Tensor, index: Tensor, axis: number): Tensor =>
   apply(GatherElements, [x, index], { axis });
+/** x with `updates` put, or added, where `gatherElements` would read. */
 export const scatterElements = (
   x: Tensor,
   index: Tensor,
@@ -381,7 +386,7 @@ export const scatterElements = (
 export const scatterNd = (x: Tensor, index: Tensor, updates: Tensor): Tensor =>
   apply(ScatterND, [x, index, updates], { reduction: 'none' });
 /** Adds `updates` [..index, ..row] to the rows (axis 0) of x that `index` names, as often as it names them. */
-export function addRows(x: Tensor, index: Tensor, updates: Tensor): Tensor {
+function addRows(x: Tensor, index: Tensor, updates: Tensor): Tensor {
   const row = x.shape.slice(1);
   if (index.rank !== 1) {
     const count = isConcrete(index.shape) ? sizeOf(index.shape) : -1;
@@ -400,10 +405,12 @@ export function addRows(x: Tensor, index: Tensor, updates: Tensor): Tensor {
         );
   return scatterElements(x, expandLike(places, updates), updates, 0, 'add');
 }
+/** The rows of x whose condition [N] holds; `rows` names their number. */
 export const compress = (x: Tensor, condition: Tensor, rows: string): Tensor =>
   apply(Compress, [x, condition], { axis: 0, rows });
 /** The numbers of the rows whose condition is true, as an index [rows, 1] for ScatterND. */
 export const rowsWhere = (condition: Tensor, rows: string): Tensor =>
   transpose(apply(NonZero, [condition], { count: rows }), [1, 0]);
+/** [N] class numbers as [N, classes]: 1 at the class, 0 elsewhere. */
 export const oneHot = (labels: Tensor, classes: number, dtype: 'float32' = 'float32'): Tensor =>
   apply(OneHot, [labels, ints([classes]), constant(ndarray(dtype, [2], [0, 1]))], { axis: -1 });

@@ -2,7 +2,7 @@ import { DynaError } from '../../errors.ts';
 import { broadcastShapes, type Dim, formatShape, itemSize, sameShape } from '../shape.ts';
 import { apply, type Operator, type Tensor } from '../tensor.ts';
 import { mul, neg, sameDtype } from './elementwise.ts';
-import { reduceSum } from './reduce.ts';
+import { sumAll } from './reduce.ts';
 import { transpose } from './reshape.ts';
 
 const last2 = (rank: number): number[] => {
@@ -123,14 +123,13 @@ export const Gemm: Operator<GemmAttrs> = {
 
 const scaled = (x: Tensor, by: number): Tensor => (by === 1 ? x : by === -1 ? neg(x) : mul(x, by));
 
+/** Matrix product of the last two axes; those before broadcast. */
 export const matMul = (a: Tensor, b: Tensor): Tensor => apply(MatMul, [a, b], {});
+/** alpha a b with either transposed on the fly; ONNX Runtime's own operator, for training graphs. */
 export const fusedMatMul = (a: Tensor, b: Tensor, attrs: Partial<FusedAttrs> = {}): Tensor =>
   apply(FusedMatMul, [a, b], { transA: 0, transB: 0, alpha: 1, ...attrs });
+/** alpha a b + beta c of matrices, a and b perhaps transposed; c broadcasts. */
 export const gemm = (a: Tensor, b: Tensor, c?: Tensor, attrs: Partial<GemmAttrs> = {}): Tensor =>
   apply(Gemm, c ? [a, b, c] : [a, b], { alpha: 1, beta: 1, transA: 0, transB: 0, ...attrs });
 /** Sum of products of all elements. */
-export const dot = (a: Tensor, b: Tensor): Tensor =>
-  reduceSum(
-    mul(a, b),
-    a.shape.map((_, i) => i),
-  );
+export const dot = (a: Tensor, b: Tensor): Tensor => sumAll(mul(a, b));

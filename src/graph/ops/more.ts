@@ -103,4 +103,5 @@ export const Resize: Operator<ResizeAttrs> = {
   macs: noMacs,
 };
 
+/** x where it is positive, slope x elsewhere; the slope is learned (He et al. 2015). */
 export const prelu = (x: Tensor, slope: Tensor): Tensor => apply(PRelu, [x, slope], {});

@@ -199,12 +199,16 @@ export const LogSoftmax: Operator<{ axis: number }> = {
   ],
 };
 
+/** e^x over its sum along `axis`. */
 export const softmax = (x: Tensor, axis = -1): Tensor => apply(Softmax, [x], { axis });
+/** Logarithm of softmax, exact where softmax itself would round to 0. */
 export const logSoftmax = (x: Tensor, axis = -1): Tensor => apply(LogSoftmax, [x], { axis });
+/** (x - mean) / sqrt(variance + epsilon) over the axes from `axis` on, times scale plus bias (Ba et al. 2016). */
 export const layerNormalize = (x: Tensor, scale: Tensor, bias: Tensor, axis = -1, epsilon = 1e-5): Tensor => {
   if (itemSize(scale.shape) === 0) throw new DynaError('shape', 'LayerNormalization over nothing');
   return applyAll(LayerNormalization, [x, scale, bias], { axis, epsilon })[0]!;
 };
+/** (x - mean) / sqrt(variance + epsilon), channel by channel, times scale plus bias (Ioffe & Szegedy 2015). */
 export const batchNormalize = (
   x: Tensor,
   scale: Tensor,

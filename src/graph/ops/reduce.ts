@@ -89,14 +89,19 @@ export function countOf(x: Tensor, axes: readonly number[]): Tensor {
 const fromFront = (x: Tensor, axes: readonly number[]): number[] =>
   axes.map((a) => normalizeAxis(a, x.rank, 'reduction'));
 
+/** Sum over `axes`, which go unless `keepdims`. */
 export const reduceSum = (x: Tensor, axes: readonly number[], keepdims = false): Tensor =>
   axes.length === 0 ? x : apply(ReduceSum, [x, ints(fromFront(x, axes))], { keepdims: keepdims ? 1 : 0 });
+/** Mean over `axes`, which go unless `keepdims`. */
 export const reduceMean = (x: Tensor, axes: readonly number[], keepdims = false): Tensor =>
   apply(ReduceMean, [x], { axes: fromFront(x, axes), keepdims: keepdims ? 1 : 0 });
+/** Largest value over `axes`, which go unless `keepdims`. */
 export const reduceMax = (x: Tensor, axes: readonly number[], keepdims = false): Tensor =>
   apply(ReduceMax, [x], { axes: fromFront(x, axes), keepdims: keepdims ? 1 : 0 });
+/** Smallest value over `axes`, which go unless `keepdims`. */
 export const reduceMin = (x: Tensor, axes: readonly number[], keepdims = false): Tensor =>
   apply(ReduceMin, [x], { axes: fromFront(x, axes), keepdims: keepdims ? 1 : 0 });
+/** Position of the largest value along `axis`, int64; the first of equals. */
 export const argMax = (x: Tensor, axis: number, keepdims = false): Tensor =>
   apply(ArgMax, [x], { axis: normalizeAxis(axis, x.rank, 'ArgMax'), keepdims: keepdims ? 1 : 0 });
 /** Sum of everything, a scalar. */

@@ -190,10 +190,15 @@ export const Expand: Operator<{ to?: Shape }> = {
   macs: noMacs,
 };
 
+/** The same elements in another shape: 0 keeps an axis, one -1 takes what is left. */
 export const reshape = (x: Tensor, target: readonly number[]): Tensor => apply(Reshape, [x, ints(target)], {});
+/** A matrix: the axes before `axis` make its rows, the others its columns. */
 export const flatten = (x: Tensor, axis = 1): Tensor => apply(Flatten, [x], { axis });
+/** Axis i of the result is axis perm[i] of x. */
 export const transpose = (x: Tensor, perm: readonly number[]): Tensor => apply(Transpose, [x], { perm: [...perm] });
+/** Without the given axes, which have size 1. */
 export const squeeze = (x: Tensor, axes: readonly number[]): Tensor => apply(Squeeze, [x, ints(axes)], {});
+/** With axes of size 1 at the given places of the result. */
 export const unsqueeze = (x: Tensor, axes: readonly number[]): Tensor => apply(Unsqueeze, [x, ints(axes)], {});
 
 /** The shape of `x` as an int64 tensor: a constant where it is known, else computed. */
@@ -270,8 +275,8 @@ export const Concat: Operator<{ axis: number }> = {
   macs: noMacs,
   evaluate: (x, { axis }, [type]) => {
     const at = axis < 0 ? axis + x[0]!.dims.length : axis;
-    const inner = x[0]!.dims.slice(at + 1).reduce((a, b) => a * b, 1);
-    const outer = x[0]!.dims.slice(0, at).reduce((a, b) => a * b, 1);
+    const inner = sizeOf(x[0]!.dims.slice(at + 1));
+    const outer = sizeOf(x[0]!.dims.slice(0, at));
     const dims = type!.shape as readonly number[];
     const data = allocate(type!.dtype, sizeOf(dims));
     let next = 0;
@@ -284,8 +289,10 @@ export const Concat: Operator<{ axis: number }> = {
   },
 };
 
+/** Cuts an axis into pieces of the given sizes. */
 export const split = (x: Tensor, sizes: readonly number[], axis: number): readonly Tensor[] =>
   applyAll(Split, [x, ints(sizes)], { axis });
+/** Joins tensors along an axis. */
 export const concat = (x: readonly Tensor[], axis: number): Tensor =>
   x.length === 1 ? x[0]! : apply(Concat, x, { axis });
 
@@ -306,4 +313,5 @@ export const fullLike = (like: Tensor, value: number, dtype = like.dtype): Tenso
     value: { dtype, dims: [1], data: fill(dtype, 1, () => value) },
     to: like.shape,
   });
+/** Zeros in the shape of `like`. */
 export const zerosLike = (like: Tensor): Tensor => fullLike(like, 0);

@@ -8,26 +8,26 @@ const largest = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** A node's attributes, with a record of which were asked for: what nobody understood must not be dropped silently. */
 export class Attributes {
-  private readonly asked = new Set<string>();
-  private readonly node: OnnxNode;
+  readonly #asked = new Set<string>();
+  readonly #node: OnnxNode;
 
   constructor(node: OnnxNode) {
-    this.node = node;
+    this.#node = node;
   }
 
-  private get<K extends Kind>(name: string, kind: K) {
-    this.asked.add(name);
-    return attributeOf<K>(this.node, name, kind);
+  #get<K extends Kind>(name: string, kind: K) {
+    this.#asked.add(name);
+    return attributeOf<K>(this.#node, name, kind);
   }
 
-  private kindOf(name: string): Kind | undefined {
-    return Object.hasOwn(this.node.attributes, name) ? this.node.attributes[name]!.kind : undefined;
+  #kindOf(name: string): Kind | undefined {
+    return Object.hasOwn(this.#node.attributes, name) ? this.#node.attributes[name]!.kind : undefined;
   }
 
   int(name: string): number | undefined;
   int(name: string, fallback: number): number;
   int(name: string, fallback?: number): number | undefined {
-    return this.get(name, 'int') ?? fallback;
+    return this.#get(name, 'int') ?? fallback;
   }
 
   flag(name: string, fallback: 0 | 1): 0 | 1 {
@@ -37,36 +37,36 @@ export class Attributes {
   float(name: string): number | undefined;
   float(name: string, fallback: number): number;
   float(name: string, fallback?: number): number | undefined {
-    return this.get(name, 'float') ?? fallback;
+    return this.#get(name, 'float') ?? fallback;
   }
 
   string(name: string, fallback: string): string {
-    return this.get(name, 'string') ?? fallback;
+    return this.#get(name, 'string') ?? fallback;
   }
 
   ints(name: string): number[] | undefined {
-    if (this.kindOf(name) === 'bigints') return this.get(name, 'bigints')!.map(clamp);
-    return this.get(name, 'ints');
+    if (this.#kindOf(name) === 'bigints') return this.#get(name, 'bigints')!.map(clamp);
+    return this.#get(name, 'ints');
   }
 
   floats(name: string): number[] | undefined {
-    return this.get(name, 'floats');
+    return this.#get(name, 'floats');
   }
 
   tensor(name: string): OnnxTensor | undefined {
-    return this.get(name, 'tensor');
+    return this.#get(name, 'tensor');
   }
 
   graph(name: string): OnnxGraph | undefined {
-    return this.get(name, 'graph');
+    return this.#get(name, 'graph');
   }
 
   /** Attributes that have no bearing on the result. */
   ignore(...names: string[]): void {
-    for (const name of names) this.asked.add(name);
+    for (const name of names) this.#asked.add(name);
   }
 
   unread(): string[] {
-    return Object.keys(this.node.attributes).filter((name) => !this.asked.has(name));
+    return Object.keys(this.#node.attributes).filter((name) => !this.#asked.has(name));
   }
 }

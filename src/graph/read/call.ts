@@ -23,8 +23,8 @@ export class Call {
   readonly env: Env;
   /** Reads a branch; its nodes see what this node sees. */
   readonly readBranch: (graph: OnnxGraph) => Tensor[];
-  private readonly declared: ReadonlyMap<string, OnnxValue>;
-  private readonly asked = new Set<number>();
+  readonly #declared: ReadonlyMap<string, OnnxValue>;
+  readonly #asked = new Set<number>();
 
   constructor(
     node: OnnxNode,
@@ -34,7 +34,7 @@ export class Call {
   ) {
     this.node = node;
     this.env = env;
-    this.declared = declared;
+    this.#declared = declared;
     this.readBranch = readBranch;
     this.attributes = new Attributes(node);
     this.opset = env.session.opset;
@@ -55,7 +55,7 @@ export class Call {
   }
 
   optional(i: number): Tensor | undefined {
-    this.asked.add(i);
+    this.#asked.add(i);
     return this.given(i) ? this.env.tensor(this.node.inputs[i]!)! : undefined;
   }
 
@@ -70,7 +70,7 @@ export class Call {
 
   /** The numbers of input `i` where the file stores them or they follow from what it stores; undefined elsewhere. */
   value(i: number): NDArray | undefined {
-    this.asked.add(i);
+    this.#asked.add(i);
     if (!this.given(i)) return undefined;
     const name = this.node.inputs[i]!;
     const stored = this.env.stored(name);
@@ -99,7 +99,7 @@ export class Call {
 
   /** Input `i` as a constant where its numbers are known, never as a parameter. */
   limit(i: number): Tensor | undefined {
-    this.asked.add(i);
+    this.#asked.add(i);
     const stored = this.given(i) ? this.env.constant(this.node.inputs[i]!) : undefined;
     return stored ?? this.optional(i);
   }
@@ -114,13 +114,13 @@ export class Call {
 
   /** What the file says about output `i`, where it names all axes. */
   declaredShape(i: number): Shape | undefined {
-    const shape = this.declared.get(this.node.outputs[i] ?? '')?.shape;
+    const shape = this.#declared.get(this.node.outputs[i] ?? '')?.shape;
     return shape?.every((d) => d !== null) ? (shape as Shape) : undefined;
   }
 
   /** The element types and sizes of the file must not contradict what follows from the operators. */
   checkDeclared(i: number, t: Tensor): void {
-    const value = this.declared.get(this.node.outputs[i] ?? '');
+    const value = this.#declared.get(this.node.outputs[i] ?? '');
     if (!value || value.dtype === 'undefined') return;
     const problem = contradiction(value, t);
     if (problem) this.refuse(`output ${i} ${problem}`, 'the file contradicts itself: export it again');
@@ -131,7 +131,7 @@ export class Call {
     const attributes = this.attributes.unread();
     if (attributes.length > 0)
       this.refuse(`the attribute ${attributes.map((a) => JSON.stringify(a)).join(', ')} is not supported here`);
-    const input = this.node.inputs.findIndex((_, i) => this.given(i) && !this.asked.has(i));
+    const input = this.node.inputs.findIndex((_, i) => this.given(i) && !this.#asked.has(i));
     if (input >= 0) this.refuse(`it takes at most ${input} inputs here, got ${this.node.inputs.length}`);
     const output = this.node.outputs.findLastIndex((_, i) => this.asks(i));
     if (output >= results.length)

@@ -19,10 +19,10 @@ export class Session {
   /** Names of parameters and inputs, and those of sizes. */
   readonly names = new Names();
   readonly dims = new Names();
-  private readonly statistics = new Set<string>();
-  private readonly rowNames = new Map<string, string>();
-  private readonly counts = new Map<string, number>();
-  private readonly texts = new Set<string>();
+  readonly #statistics = new Set<string>();
+  readonly #rowNames = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
+  readonly #texts = new Set<string>();
 
   constructor(model: OnnxModel, opset: number) {
     this.model = model;
@@ -34,36 +34,36 @@ export class Session {
       if (!seen.has(graph)) for (const v of graph.values) declared.set(v.name, v);
       seen.add(graph);
       if (node.domain !== '') return;
-      if (node.op === 'BatchNormalization') for (const name of node.inputs.slice(3)) this.statistics.add(name);
+      if (node.op === 'BatchNormalization') for (const name of node.inputs.slice(3)) this.#statistics.add(name);
       if (node.op === 'Compress') {
         const rows = declared.get(node.outputs[0] ?? '')?.shape?.find((d) => typeof d === 'string');
         const condition = node.inputs[1] ?? '';
-        if (typeof rows === 'string' && !this.rowNames.has(condition) && this.dims.reserve(rows))
-          this.rowNames.set(condition, rows);
+        if (typeof rows === 'string' && !this.#rowNames.has(condition) && this.dims.reserve(rows))
+          this.#rowNames.set(condition, rows);
       }
     });
   }
 
   /** The name of the number of true elements of a condition: as the file declares it, else a new one. */
   rows(condition: string): string {
-    const name = this.rowNames.get(condition) ?? this.dims.fresh(`${condition}.rows`);
-    this.rowNames.set(condition, name);
+    const name = this.#rowNames.get(condition) ?? this.dims.fresh(`${condition}.rows`);
+    this.#rowNames.set(condition, name);
     return name;
   }
 
   note(text: string): void {
-    this.texts.add(text);
+    this.#texts.add(text);
   }
 
   /** A note about something that happens often: told once, with how often. */
   count(text: string): void {
-    this.counts.set(text, (this.counts.get(text) ?? 0) + 1);
+    this.#counts.set(text, (this.#counts.get(text) ?? 0) + 1);
   }
 
   get notes(): string[] {
     return [
-      ...this.texts,
-      ...[...this.counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} times)`)),
+      ...this.#texts,
+      ...[...this.#counts].map(([text, times]) => (times === 1 ? text : `${text} (${times} times)`)),
     ];
   }
 
@@ -83,7 +83,7 @@ export class Session {
     }
     const name = this.names.fresh(stored.name);
     if (name !== stored.name) this.note(`a second initializer ${quote(stored.name)} was renamed ${quote(name)}`);
-    const statistic = scalar || this.statistics.has(stored.name);
+    const statistic = scalar || this.#statistics.has(stored.name);
     const role = statistic ? 'statistic' : shape.length === 1 ? 'bias' : 'weight';
     this.weights.set(name, value);
     return apply<ParamAttrs>(Param, [], { name, dtype, shape, init: { kind: 'value', value }, role });
@@ -95,33 +95,33 @@ type Entry = Tensor | { readonly stored: OnnxTensor; leaf?: Tensor; constant?: T
 /** The names that one graph sees: its own, then those of the graphs around it. */
 export class Env {
   readonly session: Session;
-  private readonly parent: Env | undefined;
-  private readonly entries = new Map<string, Entry>();
+  readonly #parent: Env | undefined;
+  readonly #entries = new Map<string, Entry>();
   /** Stored tensors whose numbers were read. */
-  private readonly touched = new Set<string>();
+  readonly #touched = new Set<string>();
 
   constructor(session: Session, parent?: Env) {
     this.session = session;
-    this.parent = parent;
+    this.#parent = parent;
   }
 
-  has = (name: string): boolean => this.entries.has(name) || (this.parent?.has(name) ?? false);
+  has = (name: string): boolean => this.#entries.has(name) || (this.#parent?.has(name) ?? false);
 
   define(name: string, entry: Entry): void {
     if (this.has(name))
       throw new DynaError('model', `the model defines the value ${quote(name)} twice`, {
         fix: 'every value of a graph needs its own name; export the model again',
       });
-    this.entries.set(name, entry);
+    this.#entries.set(name, entry);
   }
 
-  private find(name: string): Entry | undefined {
-    return this.entries.get(name) ?? this.parent?.find(name);
+  #find(name: string): Entry | undefined {
+    return this.#entries.get(name) ?? (this.#parent ? this.#parent.#find(name) : undefined);
   }
 
   /** A stored tensor becomes a leaf when it is first asked for, so that limits, axes and shapes never become parameters. */
   tensor(name: string): Tensor | undefined {
-    const entry = this.find(name);
+    const entry = this.#find(name);
     if (!entry || entry instanceof Tensor) return entry;
     entry.leaf ??= this.session.leaf(entry.stored);
     return entry.leaf;
@@ -129,7 +129,7 @@ export class Env {
 
   /** A stored tensor as a constant, also where it would otherwise be a parameter. */
   constant(name: string): Tensor | undefined {
-    const entry = this.find(name);
+    const entry = this.#find(name);
     if (!entry || entry instanceof Tensor) return undefined;
     const { dtype, dims, data } = entry.stored;
     entry.constant ??= constant({ dtype, dims, data });
@@ -139,20 +139,20 @@ export class Env {
 
   /** The numbers behind a name, where they are stored in the file. */
   stored(name: string): OnnxTensor | undefined {
-    const entry = this.find(name);
+    const entry = this.#find(name);
     return entry && !(entry instanceof Tensor) ? entry.stored : undefined;
   }
 
   /** Stored tensors of this graph that nothing used. */
   unused(): string[] {
-    return [...this.entries].flatMap(([name, e]) =>
-      e instanceof Tensor || e.leaf || this.touched.has(name) ? [] : [name],
+    return [...this.#entries].flatMap(([name, e]) =>
+      e instanceof Tensor || e.leaf || this.#touched.has(name) ? [] : [name],
     );
   }
 
   /** Marks a stored tensor whose numbers were read as used. */
   touch(name: string): void {
-    if (this.entries.has(name)) this.touched.add(name);
-    else this.parent?.touch(name);
+    if (this.#entries.has(name)) this.#touched.add(name);
+    else this.#parent?.touch(name);
   }
 }

@@ -23,7 +23,7 @@ const nameOf = (node: OnnxNode): string => (node.domain === '' ? node.op : `${no
 export const readableOperators: readonly string[] = Object.keys(converters).sort();
 
 /** The place in our graph: the node's name, less the operator that our writer and PyTorch put at its end. */
-export function scopeOf({ name, op }: OnnxNode): string {
+function scopeOf({ name, op }: OnnxNode): string {
   const whole = name.replace(/^\/+/, '');
   if (whole === op) return '';
   const at = whole.lastIndexOf('/');

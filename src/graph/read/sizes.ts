@@ -83,19 +83,19 @@ const readable = (t: Tensor): boolean => t.rank <= 1 && ['int64', 'int32', 'bool
 
 /** What is known about the elements of integer tensors. */
 export class Sizes {
-  private readonly known = new Map<Tensor, List | undefined>();
+  readonly #known = new Map<Tensor, List | undefined>();
 
   /** The elements of a scalar or vector of integers, as far as they are known; undefined where nothing is. */
   of(t: Tensor): List | undefined {
     if (!readable(t)) return undefined;
-    if (this.known.has(t)) return this.known.get(t);
+    if (this.#known.has(t)) return this.#known.get(t);
     const value = constantOf(t);
-    const list = value ? numbersOf(value) : this.infer(t.node);
-    this.known.set(t, list);
+    const list = value ? numbersOf(value) : this.#infer(t.node);
+    this.#known.set(t, list);
     return list;
   }
 
-  private infer(node: Node): List | undefined {
+  #infer(node: Node): List | undefined {
     const rule = rules.get(node.op as Operator);
     return rule?.(
       node.inputs.map((t) => t && this.of(t)),

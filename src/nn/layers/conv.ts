@@ -31,7 +31,7 @@ function pads(kernel: readonly number[], { padding = 'same', dilation }: ConvLay
   return [...total.map((t) => Math.floor(t / 2)), ...total.map((t) => Math.ceil(t / 2))];
 }
 
-export function normalize(x: Tensor, norm: Norm | false): Tensor {
+function normalize(x: Tensor, norm: Norm | false): Tensor {
   if (norm === false) return x;
   if (typeof norm === 'function') return norm(x);
   if (norm === 'batch') return batchNorm(x, { name: 'norm' });

@@ -34,6 +34,7 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
   checkSetting('weightDecay', weightDecay, 0, Number.POSITIVE_INFINITY);
   return {
     name: 'adamW',
+    lr: 1e-3,
     slots: ['firstMoment', 'secondMoment'],
     update({ param, gradient, slots, lr, step, decay }) {
       const first = blend(slots[0]!, gradient, beta1);

@@ -1,6 +1,7 @@
 import { DynaError } from '../../errors.ts';
 import type { Tensor } from '../../graph/index.ts';
 
+/** What one step of an optimiser is given. */
 export interface Update {
   /** All trained parameters as one vector [P]. */
   readonly param: Tensor;
@@ -19,6 +20,8 @@ export interface Update {
 /** A pure rule that writes one step of descent as graph. It keeps nothing itself. */
 export interface Optimizer {
   readonly name: string;
+  /** A peak learning rate that suits it where nobody names one. */
+  readonly lr: number;
   /** Names of the slots, in order. */
   readonly slots: readonly string[];
   update(step: Update): { readonly param: Tensor; readonly slots: readonly Tensor[] };

@@ -26,6 +26,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   if (nesterov && momentum === 0) throw new DynaError('usage', 'nesterov needs a momentum above 0');
   return {
     name: 'sgd',
+    lr: 0.05,
     slots: momentum > 0 ? ['momentum'] : [],
     update({ param, gradient, slots, lr, decay }) {
       const d = weightDecay > 0 ? add(gradient, mul(mul(decay, weightDecay), param)) : gradient;

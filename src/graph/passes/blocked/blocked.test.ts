@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { noise } from '../../../../test/graph/check.ts';
 import type { Dense } from '../../../../test/graph/dense.ts';
 import * as naive from '../../../../test/graph/windows.ts';
+import { seeded } from '../../../../test/support/random.ts';
 import { blockSize, compile } from '../../../runtime/index.ts';
 import { type NDArray, ndarray, sizeOf, toNumbers } from '../../array.ts';
 import { gradients } from '../../differentiate.ts';
@@ -26,7 +26,7 @@ test('an x64 machine has blocked operators', () => {
 });
 
 const values = (shape: readonly number[], seed: number): NDArray => {
-  const random = noise(seed);
+  const random = seeded(seed);
   return ndarray(
     'float32',
     shape,
