@@ -108,6 +108,18 @@ describe('usage errors: exit code 2', () => {
       ['train', 'small.mjs', '--data', 'photos', '--out', 'run'],
       ['already holds a run', '--resume'],
     ],
+    [
+      'a size for official data',
+      ['train', 'multi-exit', '--data', 'mnist', '--size', '9', '--out', 'n'],
+      ['--size', 'mnist'],
+    ],
+    [
+      'a test part of official data',
+      ['train', 'multi-exit', '--data', 'mnist', '--test', '9', '--out', 'n'],
+      ['its own'],
+    ],
+    ['another size on --resume', ['train', '--out', 'run', '--resume', '--size', '32'], ['--size 12x12, got 32x32']],
+    ['clipping on --resume', ['train', '--out', 'run', '--resume', '--clip', '1'], ['--clip left out, got 1']],
     ['another setting on --resume', ['train', '--out', 'run', '--resume', '--epochs', '9'], ['--epochs 3, got 9']],
   ])('%s', async (_, args, words) => {
     expectRefusal(await here(args), 2, ...words);
@@ -377,6 +389,18 @@ describe('doctor', () => {
   });
 });
 
+it('train clips the gradient when asked to', async () => {
+  const args = ['train', 'small.mjs', '--data', 'photos', '--epochs', '2', '--batch', '16', '--json'];
+  const ended = await Promise.all([
+    here([...args, '--out', 'free']),
+    here([...args, '--out', 'clipped', '--clip', '1e-9']),
+  ]);
+  const [free, clipped] = ended.map(
+    (e) => (JSON.parse(e.stdout) as { history: { loss: number }[] }).history.at(-1)!.loss,
+  );
+  expect(clipped).toBeGreaterThan(1.1 * free!);
+});
+
 describe('Ctrl-C', () => {
   it('in training keeps a checkpoint, says how to go on, and exits with 130; the run then ends as if unbroken', async () => {
     const args = ['train', 'small.mjs', '--data', 'photos', '--epochs', '100', '--batch', '16', '--out', 'cut'];
@@ -414,5 +438,14 @@ describe('Ctrl-C', () => {
     await running.says('stopping');
     running.child.kill('SIGINT');
     expect(await running.ended).toMatchObject({ code: 130, signal: null });
+  });
+
+  it('ends what keeps nothing at once, and says so', async () => {
+    const url = pathToFileURL(at('node_modules', 'dynaneural', 'dist', 'cli', 'context.js')).href;
+    const program = `import { openContext } from '${url}'; const cx = await openContext({}); setInterval(() => {}, 1e6); cx.note('ready');`;
+    const running = start(['--version'], { preload: [`data:text/javascript,${encodeURIComponent(program)}`] });
+    await running.says('ready');
+    running.child.kill('SIGINT');
+    expect(await running.ended).toMatchObject({ code: 130, signal: null, stderr: 'ready\ndyna: interrupted\n' });
   });
 });

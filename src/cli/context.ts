@@ -42,7 +42,10 @@ export async function openContext({ json, quiet }: CommonOptions): Promise<Conte
   const interrupted = (signal: NodeJS.Signals): void => {
     progress.stop();
     const code = signal === 'SIGTERM' ? 143 : exitCode.interrupted;
-    if (message === undefined || controller.signal.aborted) process.exit(code);
+    if (message === undefined || controller.signal.aborted) {
+      process.stderr.write('dyna: interrupted\n');
+      process.exit(code);
+    }
     process.stderr.write(`${message}\n`);
     controller.abort(new Interrupted('interrupted'));
   };

@@ -105,6 +105,7 @@ function build(state: State): Command {
     .option('--epochs <n>', 'default: 4', wholeNumber('--epochs'))
     .option('--batch <n>', 'images in a step; default: 64', wholeNumber('--batch'))
     .option('--lr <rate>', 'peak learning rate', positive('--lr'))
+    .option('--clip <norm>', 'largest norm of the gradient; default: not clipped', positive('--clip'))
     .option('--seed <n>', 'decides weights, order and splits; default: 1', wholeNumber('--seed', 0))
     .option('--crop <pixels>', 'augment: shift images by up to so many pixels', wholeNumber('--crop'))
     .option('--flip', 'augment: mirror half of the images')

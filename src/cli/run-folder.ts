@@ -28,6 +28,7 @@ export interface RunRecord {
     readonly epochs: number;
     readonly batch: number;
     readonly lr?: number;
+    readonly clip?: number;
     readonly seed: number;
     readonly crop?: number;
     readonly flip?: boolean;

@@ -69,8 +69,18 @@ export const dataId = (name: string): string => (isOfficial(name) ? name : resol
  * @throws DynaError 'data' where the data is not what `request.fingerprint` says
  */
 export async function openParts(data: string, request: SplitRequest, like: Like, cx: Context): Promise<Parts> {
-  const all = isOfficial(data) ? await official(data, 'train', cx) : await folder(await trainFolder(data), like, cx);
+  if (isOfficial(data) && (like.size || like.channels))
+    throw new DynaError('usage', `--size and --channels are for folders of images; ${data} is taken as it is`, {
+      fix: 'leave them out',
+    });
+  const all = isOfficial(data)
+    ? await official(data, 'train', cx)
+    : await folder(await splitFolder(data, 'train'), like, cx);
   const own = isOfficial(data) || (await isFolder(join(data, 'test')));
+  if (own && request.test !== undefined)
+    throw new DynaError('usage', `--test cuts a part off data without a test split, but ${data} has its own`, {
+      fix: 'leave --test out',
+    });
   const print = fingerprint(all);
   if (request.fingerprint !== undefined && request.fingerprint !== print)
     throw new DynaError(
@@ -114,7 +124,9 @@ const normalisation = (data: string, train: Dataset): { mean: number[]; std: num
 
 /** The test split of official data, a folder's `test`, or else the whole folder. */
 export async function openTest(data: string, like: Like, cx: Context): Promise<Dataset> {
-  const opened = isOfficial(data) ? await official(data, 'test', cx) : await folder(await testFolder(data), like, cx);
+  const opened = isOfficial(data)
+    ? await official(data, 'test', cx)
+    : await folder(await splitFolder(data, 'test'), like, cx);
   return { ...opened, ...(like.mean && like.std ? { mean: [...like.mean], std: [...like.std] } : {}) };
 }
 
@@ -163,12 +175,8 @@ async function checkedFolder(data: string): Promise<string> {
   );
 }
 
-async function trainFolder(data: string): Promise<string> {
-  const inner = join(await checkedFolder(data), 'train');
-  return (await isFolder(inner)) ? inner : data;
-}
-
-async function testFolder(data: string): Promise<string> {
-  const inner = join(await checkedFolder(data), 'test');
+/** The folder of a split where there is one, else the whole. */
+async function splitFolder(data: string, split: Split): Promise<string> {
+  const inner = join(await checkedFolder(data), split);
   return (await isFolder(inner)) ? inner : data;
 }

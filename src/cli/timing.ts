@@ -1,6 +1,6 @@
 import { type BudgetOptions, type LoadedModel, load, toBytes } from '../deploy/index.ts';
 import { median, quantile, trimmedMean } from '../deploy/measure.ts';
-import { cut, decisionsOf, isExit, type Model } from '../dynamic/index.ts';
+import { answerNames, cut, decisionsOf, isExit, type Model, neverThresholds } from '../dynamic/index.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 
@@ -52,10 +52,8 @@ const WARM_UP = 10;
 export async function timed(model: LoadedModel, options: TimingOptions): Promise<Timed> {
   const { batch, rounds, images, setting, cuts = [], onRound } = options;
   const { decisions, fullMacs } = model.card;
-  const names = [...decisions.filter(isExit).map((d) => d.name), 'final'];
-  const never = Object.fromEntries(
-    decisions.filter((d) => d.rule === 'threshold').map((d) => [d.name, Number.POSITIVE_INFINITY]),
-  );
+  const names = answerNames(decisions);
+  const never = neverThresholds(decisions);
   const contenders = [
     (x: NDArray) => model.run(x, setting),
     (x: NDArray) => model.run(x, { thresholds: never }),

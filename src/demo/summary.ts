@@ -1,5 +1,5 @@
 import type { Measured } from '../deploy/measure.ts';
-import { type CertifiedModel, decisionsOf, exitCosts } from '../dynamic/index.ts';
+import { answerNames, type CertifiedModel, decisionsOf, exitCosts } from '../dynamic/index.ts';
 import { commit } from '../provenance.ts';
 import type { Summary } from '../report/index.ts';
 import { type Baselines, baselinesOf } from './baselines.ts';
@@ -37,7 +37,7 @@ export function summarise({
 }: Played): Summary {
   const baselines = baselinesOf(splits.name);
   const macs = exitCosts(certified.net).at(-1)!;
-  const names = [...decisionsOf(certified.net).map((d) => d.name), 'final'];
+  const names = answerNames(decisionsOf(certified.net));
   const { risk, method, epsilon, delta, n } = certified.certificate;
   const accuracyAt = (e: number) => {
     const left = Array.from(run.paths.keys()).filter((i) => run.paths[i] === e);

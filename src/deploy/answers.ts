@@ -1,4 +1,4 @@
-import { argmaxAt, confidenceAt, isExit, type Trace } from '../dynamic/index.ts';
+import { answerNames, argmaxAt, confidenceAt, isExit, type Trace } from '../dynamic/index.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { ModelCard } from './card.ts';
 
@@ -25,7 +25,7 @@ export function exitOf(card: ModelCard): (trace: Trace) => number {
 export function answersOf(card: ModelCard): (logits: NDArray, exits: readonly number[]) => ModelAnswer[] {
   const { classes, decisions, temperatures } = card;
   const width = classes.length;
-  const names = [...decisions.filter(isExit).map((d) => d.name), 'final'];
+  const names = answerNames(decisions);
   const heat = names.map((name) => temperatures[name] ?? 1);
   return ({ dims, data }, exits) => {
     if (dims.length !== 2 || dims[1] !== width) return [];

@@ -1,9 +1,10 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { largestDifference } from '../../test/support/difference.ts';
 import { type CertifiedModel, exitCosts } from '../dynamic/index.ts';
 import { ndarray } from '../graph/index.ts';
 import { openSessions } from '../runtime/index.ts';
-import { furthest, reference } from './fixtures/reference.ts';
+import { reference } from './fixtures/reference.ts';
 import { certifiedShirts, gated, modelOf, normalised, pixels, shape, shirts } from './fixtures/shirts.ts';
 import { type LoadedModel, load, toBytes } from './index.ts';
 
@@ -32,7 +33,7 @@ describe('run', () => {
     await session.release();
     const { output, answers, trace, point, ms } = await model.run(x);
     expect(output.dims).toEqual([40, 3]);
-    expect(furthest(output.data, bare.logits!.data as Float32Array)).toBe(0);
+    expect(largestDifference(output.data, bare.logits!.data as Float32Array)).toBe(0);
     expect(ms).toBeGreaterThan(0);
     expect(point).toEqual({ budget: certified.chosen.budget, certified: true });
 
@@ -76,7 +77,7 @@ describe('run', () => {
     ]) {
       const { output } = await model.run(images);
       expect(output.dims).toEqual([1, 3]);
-      expect(furthest(output.data, want.data)).toBe(0);
+      expect(largestDifference(output.data, want.data)).toBe(0);
     }
   });
 
@@ -97,14 +98,14 @@ describe('run', () => {
     const images = pixels(3);
     const [here, there] = [await model.run(images), await worker.run(images)];
     await worker.close();
-    expect(furthest(here.output.data, there.output.data)).toBe(0);
+    expect(largestDifference(here.output.data, there.output.data)).toBe(0);
     expect(there.answers).toEqual(here.answers);
   });
 
   test('the branch form takes one image at a time and says so', async () => {
     const single = await load(toBytes(certified, { form: 'branch' }));
     const one = await single.run(pixels(1));
-    expect(furthest(one.output.data, (await model.run(pixels(1))).output.data)).toBeLessThan(1e-4);
+    expect(largestDifference(one.output.data, (await model.run(pixels(1))).output.data)).toBeLessThan(1e-4);
     await expect(single.run(pixels(2))).rejects.toThrow('one image at a time (form "branch"), got 2');
     await single.close();
   });
@@ -131,7 +132,7 @@ describe('thresholds of the caller', () => {
     ]) {
       const { output, point } = await model.run(x, { thresholds });
       const want = await reference(certified, thresholds, x);
-      expect(furthest(output.data, want.logits.data)).toBeLessThan(1e-4);
+      expect(largestDifference(output.data, want.logits.data)).toBeLessThan(1e-4);
       expect(point).toMatchObject({ budget: null, certified: false, note: expect.stringContaining('not certified') });
     }
   });
@@ -163,7 +164,7 @@ describe('budget', () => {
       const { output, point } = await model.run(x, { budget });
       expect(point).toMatchObject({ budget: nearest.budget, certified: true });
       const want = await reference(certified, nearest.thresholds, x);
-      expect(furthest(output.data, want.logits.data)).toBeLessThan(1e-4);
+      expect(largestDifference(output.data, want.logits.data)).toBeLessThan(1e-4);
     }
   });
 
@@ -218,7 +219,7 @@ describe('maxMacs', () => {
   test('that the full path fits changes nothing, the certificate included', async () => {
     const { output, point } = await model.run(pixels(8), { maxMacs: model.card.fullMacs });
     expect(point).toEqual({ budget: certified.chosen.budget, certified: true });
-    expect(furthest(output.data, (await model.run(pixels(8))).output.data)).toBe(0);
+    expect(largestDifference(output.data, (await model.run(pixels(8))).output.data)).toBe(0);
   });
 
   test('below the cheapest path, or no number, is one clear error', async () => {

@@ -1,5 +1,5 @@
 import type { CertifiedModel, Decision, Model, Point } from '../dynamic/index.ts';
-import { bindingHash, columnsOf, costTable, decisionsOf, isExit } from '../dynamic/index.ts';
+import { bindingHash, columnsOf, costTable, decisionsOf, isExit, neverThresholds } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { version } from '../version.ts';
 import { encodeCard, type ModelCard, SCHEMA } from './card.ts';
@@ -40,7 +40,7 @@ export function cardOf(
 
 /** Every threshold at "never": what a model does before it is calibrated. */
 const fullPoint = (decisions: readonly Decision[]): Point => ({
-  thresholds: Object.fromEntries(decisions.filter((d) => d.rule === 'threshold').map((d) => [d.name, Infinity])),
+  thresholds: neverThresholds(decisions),
   budget: 1,
   risk: 0,
   shares: [...decisions.filter(isExit).map(() => 0), 1],

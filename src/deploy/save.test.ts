@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { largestDifference } from '../../test/support/difference.ts';
 import { bindingHash, type CertifiedModel, net, parametersOf } from '../dynamic/index.ts';
 import type { OnnxGraph } from '../graph/index.ts';
 import {
@@ -16,7 +17,7 @@ import {
   subgraphsOf,
 } from '../graph/index.ts';
 import { classify } from '../nn/index.ts';
-import { furthest, reference } from './fixtures/reference.ts';
+import { reference } from './fixtures/reference.ts';
 import { certifiedShirts, gated, modelOf, normalised, pixels, shape, shirts } from './fixtures/shirts.ts';
 import { readCard, save, toBytes } from './index.ts';
 
@@ -58,7 +59,7 @@ describe('a file in stock onnxruntime-node, fed with nothing but the image', () 
       const got = await stock(bytes, x);
       expect(got.logits.dims).toEqual([n, 3]);
       expect(Array.from(got.trace.data)).toEqual(Array.from(want.trace.data as Float32Array));
-      expect(furthest(got.logits.data, want.logits.data)).toBeLessThan(1e-4);
+      expect(largestDifference(got.logits.data, want.logits.data)).toBeLessThan(1e-4);
     }
   });
 
@@ -79,7 +80,7 @@ describe('a file in stock onnxruntime-node, fed with nothing but the image', () 
       const got = await stock(toBytes(model), x);
       const want = await reference(model, thresholds, x);
       expect(Array.from(got.trace.data)).toEqual(new Array(n).fill(passed));
-      expect(furthest(got.logits.data, want.logits.data)).toBeLessThan(1e-4);
+      expect(largestDifference(got.logits.data, want.logits.data)).toBeLessThan(1e-4);
     }
   });
 
@@ -94,7 +95,7 @@ describe('a file in stock onnxruntime-node, fed with nothing but the image', () 
       const rows = await stock(toBytes(certified), x);
       const single = await stock(toBytes(certified, { form: 'branch' }), x);
       expect(Array.from(single.trace.data)).toEqual(Array.from(rows.trace.data));
-      expect(furthest(single.logits.data, rows.logits.data)).toBeLessThan(1e-4);
+      expect(largestDifference(single.logits.data, rows.logits.data)).toBeLessThan(1e-4);
     }
   });
 
@@ -103,7 +104,7 @@ describe('a file in stock onnxruntime-node, fed with nothing but the image', () 
     const x = normalised(pixels(12));
     const got = await stock(toBytes(model), x);
     const want = await reference(model, {}, x);
-    expect(furthest(got.logits.data, want.logits.data)).toBeLessThan(1e-4);
+    expect(largestDifference(got.logits.data, want.logits.data)).toBeLessThan(1e-4);
   });
 });
 
@@ -120,7 +121,7 @@ describe('what stands in a file', () => {
         expect(found.map((t) => t.dims)).toEqual([want]);
         if (!name.endsWith('/weight')) continue; // these differ from each other, so a second copy would show
         const { data } = certified.weights.get(name)!;
-        expect(stored.filter((t) => furthest(t.data, data) === 0)).toHaveLength(1);
+        expect(stored.filter((t) => largestDifference(t.data, data) === 0)).toHaveLength(1);
       }
       const outer = new Set(graph.initializers.map((t) => t.name));
       expect([...outer].filter((n) => n.startsWith('residual'))).toEqual([]);

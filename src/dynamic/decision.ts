@@ -32,6 +32,19 @@ export interface Decision {
 /** Whether an input may leave the net here: the second option answers for all that follows. */
 export const isExit = ({ options }: Pick<Decision, 'options'>): boolean => options[1]?.answers === true;
 
+/** What the answer of the last layer is called. */
+export const FINAL = 'final';
+
+/** What a net's answers are called, earliest first: its exits' names, then "final". */
+export const answerNames = (decisions: readonly Decision[]): string[] => [
+  ...decisions.filter(isExit).map((d) => d.name),
+  FINAL,
+];
+
+/** Thresholds that nobody passes: every input goes the plain, full way. */
+export const neverThresholds = (decisions: readonly Decision[]): Record<string, number> =>
+  Object.fromEntries(decisions.filter((d) => d.rule === 'threshold').map((d) => [d.name, Number.POSITIVE_INFINITY]));
+
 export interface SelectAttrs {
   readonly decision: Decision;
   /** Values that each option returns. */

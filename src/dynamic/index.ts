@@ -1,7 +1,16 @@
 export { type CertifyModelOptions, certify, exitCosts } from './calibrate.ts';
 export * from './certify/index.ts';
 export { addCosts, type CostVector, costTable, pathCost, type RegionCost } from './cost.ts';
-export { type Decision, type Exactness, isExit, type Option, Select } from './decision.ts';
+export {
+  answerNames,
+  type Decision,
+  type Exactness,
+  FINAL,
+  isExit,
+  neverThresholds,
+  type Option,
+  Select,
+} from './decision.ts';
 export { argmaxAt, confidenceAt } from './logits.ts';
 export { type Thresholds, thresholdName } from './lower/choice.ts';
 export { type Column, columnsOf } from './lower/columns.ts';

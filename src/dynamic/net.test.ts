@@ -181,6 +181,13 @@ describe('what cannot be traced', () => {
     expect(decisionsOf(trace((x) => classify(exit(x, { head: classify }))))).toHaveLength(1);
   });
 
+  it('an exit that takes the name of the last answer', () => {
+    const named = (name: string) => () =>
+      net({ input: [1, 8, 8], classes: 3 }, (x) => classify(exit(x, { head: classify, name })));
+    expect(named('final')).toThrow(/an exit cannot be named "final"/);
+    expect(named('finally')).not.toThrow();
+  });
+
   it('an exit outside of a net', () => {
     expect(refusal(() => exit(input('x', ['N', 4]), { head: relu })).message).toBe('exit() was called outside net()');
   });

@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '../graph/index.ts';
 import { paramsOf, withClasses } from '../nn/index.ts';
-import { type Decision, type Exactness, isExit, isSelect, type Join, type Option, Select } from './decision.ts';
+import { type Decision, type Exactness, FINAL, isExit, isSelect, type Join, type Option, Select } from './decision.ts';
 import { confidence, type Policy, type PolicyName, policyOf } from './policies.ts';
 
 export interface NetSpec {
@@ -130,6 +130,8 @@ export function exit(x: Tensor, options: ExitOptions): Tensor {
     );
   const previous = tracing.exits;
   return layerScope('exit', options.name, () => {
+    if (scoped() === FINAL)
+      throw new DynaError('usage', `an exit cannot be named "${FINAL}": that is the last answer's name`);
     const logits = options.head(x);
     const score = policyOf(options.policy ?? confidence)({ logits, previous });
     previous.push({
@@ -230,5 +232,5 @@ export function answersOf({ output }: Pick<Net, 'output'>): Answer[] {
     answers.push({ name: rest.node.attrs.decision.name, logits: rest.node.inputs[2]! });
     rest = rest.node.inputs[1]!;
   }
-  return [...answers, { name: 'final', logits: rest }];
+  return [...answers, { name: FINAL, logits: rest }];
 }

@@ -13,6 +13,7 @@ export * from './ops/norm.ts';
 export * from './ops/pool.ts';
 export * from './ops/reduce.ts';
 export * from './ops/reshape.ts';
+export * from './ops/slicing.ts';
 export { type BlockSize, blocked } from './passes/blocked/index.ts';
 export { ReorderInput } from './passes/blocked/operators.ts';
 export { type Block, nesting, type Placement, placement } from './passes/blocks.ts';

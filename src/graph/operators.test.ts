@@ -11,6 +11,7 @@ import { normRows } from '../../test/graph/rows/norm.ts';
 import { poolRows } from '../../test/graph/rows/pool.ts';
 import { reduceRows } from '../../test/graph/rows/reduce.ts';
 import { reshapeRows } from '../../test/graph/rows/reshape.ts';
+import { slicingRows } from '../../test/graph/rows/slicing.ts';
 import * as control from './ops/control.ts';
 import * as conv from './ops/conv.ts';
 import * as convGradient from './ops/conv-gradient.ts';
@@ -23,6 +24,7 @@ import * as norm from './ops/norm.ts';
 import * as pool from './ops/pool.ts';
 import * as reduce from './ops/reduce.ts';
 import * as reshape from './ops/reshape.ts';
+import * as slicing from './ops/slicing.ts';
 import { operators } from './table.ts';
 import type { Operator } from './tensor.ts';
 
@@ -37,6 +39,7 @@ const rooms = [
   [norm, normRows],
   [reduce, reduceRows],
   [reshape, reshapeRows],
+  [slicing, slicingRows],
   [indexing, indexingRows],
   [control, controlRows],
   [leaf, leafRows],

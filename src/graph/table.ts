@@ -9,6 +9,7 @@ import * as norm from './ops/norm.ts';
 import * as pool from './ops/pool.ts';
 import * as reduce from './ops/reduce.ts';
 import * as reshape from './ops/reshape.ts';
+import * as slicing from './ops/slicing.ts';
 import type { Operator } from './tensor.ts';
 
 const isOperator = (v: unknown): v is Operator =>
@@ -24,6 +25,7 @@ export const operators: readonly Operator[] = [
   norm,
   reduce,
   reshape,
+  slicing,
   indexing,
   control,
   more,

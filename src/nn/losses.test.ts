@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { largestDifference } from '../../test/support/difference.ts';
 import { fresh, gradients, input, mul, ndarray, type Tensor } from '../graph/index.ts';
-import { bothGradients, largestDifference, numbers, run, wave } from './fixtures/run.ts';
+import { bothGradients, numbers, run, wave } from './fixtures/run.ts';
 import {
   accuracy,
   binaryCrossEntropy,

@@ -2,7 +2,7 @@
 
 export type Maybe = number | null | undefined;
 
-const DASH = '–';
+export const DASH = '–';
 
 export const known = (value: Maybe): value is number => typeof value === 'number' && Number.isFinite(value);
 
@@ -28,17 +28,20 @@ export const times = (ratio: Maybe): string => shown(ratio, (v) => `${v.toFixed(
 export const milliseconds = (ms: Maybe): string =>
   shown(ms, (v) => `${v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v >= 1 ? v.toFixed(2) : v.toFixed(3)} ms`);
 
+/** Three digits and the largest unit that leaves something before the point; units grow by `base`. */
+export function scaled(value: number, base: number, units: readonly string[]): string {
+  let unit = 0;
+  while (Math.round(Math.abs(value)) >= base && unit < units.length - 1) {
+    value /= base;
+    unit++;
+  }
+  const figure = value.toPrecision(3);
+  if (Math.abs(value) >= 100) return `${Math.round(value)}${units[unit]}`;
+  return `${unit === 0 ? Number(figure) : figure}${units[unit]}`;
+}
+
 /** 12_501_632 as "12.5 M". */
-export const count = (value: Maybe): string =>
-  shown(value, (v) => {
-    const units = ['', ' k', ' M', ' G', ' T'];
-    let unit = 0;
-    while (Math.abs(v) >= 999.5 && unit < units.length - 1) {
-      v /= 1000;
-      unit++;
-    }
-    return unit === 0 ? String(Number(v.toPrecision(3))) : `${v.toPrecision(3)}${units[unit]}`;
-  });
+export const count = (value: Maybe): string => shown(value, (v) => scaled(v, 1000, ['', ' k', ' M', ' G', ' T']));
 
 /** 10000 as "10,000". */
 export const whole = (value: Maybe): string => shown(value, (v) => Math.round(v).toLocaleString('en-US'));

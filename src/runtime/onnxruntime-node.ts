@@ -92,7 +92,20 @@ class Session implements BackendSession {
 
 const supported = listSupportedBackends();
 
+/** The engine starts as many threads as it is told to, a hundred thousand too. */
+const MOST_THREADS = 1024;
+
+function checkThreads({ intraOpNumThreads = 0, interOpNumThreads = 0 }: SessionOptions): void {
+  for (const threads of [intraOpNumThreads, interOpNumThreads])
+    if (!Number.isInteger(threads) || threads < 0 || threads > MOST_THREADS)
+      throw new DynaError(
+        'usage',
+        `threads are a whole number from 0 (the engine chooses) to ${MOST_THREADS}, got ${threads}`,
+      );
+}
+
 async function open(bytes: Uint8Array, options: SessionOptions): Promise<BackendSession> {
+  checkThreads(options);
   for (const name of options.executionProviders ?? [])
     if (!supported.some((b) => b.name === name))
       throw new DynaError(

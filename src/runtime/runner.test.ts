@@ -176,6 +176,7 @@ describe('refused before the engine is called', () => {
     const wrong: SessionOptions[] = [
       { executionProviders: ['abacus'] },
       { intraOpNumThreads: -1 },
+      { intraOpNumThreads: 99_999 },
       { graphOptimizationLevel: 'most' as 'all' },
     ];
     for (const options of wrong)

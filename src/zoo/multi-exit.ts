@@ -23,7 +23,8 @@ export const multiExit = ({ input, classes }: Task): Net =>
     x = residual(x, 96, { stride: 2 });
     x = exit(x, { head: classify });
     x = residual(x, 192);
-    x = residual(x, 224);
+    x = residual(x, 256, { stride: 2 });
+    x = residual(x, 256);
     return classify(x);
   });
 
@@ -33,7 +34,8 @@ export const plain = ({ input, classes }: Task): Net =>
     x = conv(x, 32, stem);
     x = residual(x, 32, { stride: 2 });
     x = residual(x, 48);
-    x = residual(x, 80, { stride: 2 });
+    x = residual(x, 64, { stride: 2 });
     x = residual(x, 96);
+    x = residual(x, 128, { stride: 2 });
     return classify(x);
   });

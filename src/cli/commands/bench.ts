@@ -5,7 +5,7 @@ import { environment } from '../../runtime/index.ts';
 import { table } from '../../table.ts';
 import { openModel } from '../certified.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
-import { count, milliseconds, percent } from '../format.ts';
+import { count, DASH, milliseconds, percent } from '../format.ts';
 import { naming, openSource, rawRows, type Source, testData } from '../source.ts';
 import { openCuts, type Timed, timed } from '../timing.ts';
 
@@ -28,6 +28,8 @@ export async function bench(path: string, options: BenchOptions, cx: Context): P
     const { card } = model;
     const { images, name, batch } = await imagesFor(options, source, card, cx);
     const plan = [{ batch: 1, rounds }];
+    if (card.form === 'branch' && options.batch)
+      cx.note('--batch is left out: form "branch" takes one image at a time');
     if (card.form === 'rows' && batch > 1) plan.push({ batch, rounds: Math.max(5, Math.ceil(rounds / 10)) });
     cx.progress.start(
       'time',
@@ -81,7 +83,7 @@ function shown(results: readonly Timed[]): string[] {
     milliseconds(r.full ?? undefined),
     times(r.speedup),
     times(r.macSpeedup),
-    r.realisation === null ? '-' : r.realisation.toFixed(3),
+    r.realisation === null ? DASH : r.realisation.toFixed(3),
     ...exits.map((e) => percent(r.exits[e])),
   ]);
   const head = ['', 'dynamic', 'p95', 'nobody exits', 'full', 'speed-up', 'MACs', 'realisation', ...exits];

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { save } from '../../deploy/index.ts';
-import { certify as certifyModel, type Risk } from '../../dynamic/index.ts';
+import { answerNames, certify as certifyModel, decisionsOf, type Risk } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { stages } from '../../progress.ts';
 import { certificateText } from '../certificate-text.ts';
@@ -50,7 +50,6 @@ export async function certify(folder: string, options: CertifyOptions, cx: Conte
   await saveCertified(run, model);
   await save(model, file);
   const { certificate: c, chosen, points } = model;
-  const exits = Object.keys(chosen.thresholds);
   return {
     json: {
       file: resolve(file),
@@ -72,7 +71,9 @@ export async function certify(folder: string, options: CertifyOptions, cx: Conte
         ? []
         : [
             `Chosen point: ${percent(chosen.budget)} of the full model's MACs, observed ${risk} ${percent(chosen.risk, 2)}.`,
-            `Leaves at: ${[...exits, 'final'].map((name, i) => `${name} ${percent(chosen.shares[i])}`).join(', ')}.`,
+            `Leaves at: ${answerNames(decisionsOf(model.net))
+              .map((name, i) => `${name} ${percent(chosen.shares[i])}`)
+              .join(', ')}.`,
           ]),
       `Tuned on ${whole(tune.length)} inputs, certified on ${whole(data.length)} others. Written: ${file}`,
     ],

@@ -1,6 +1,6 @@
 import type { Dataset } from '../../data/index.ts';
 import { type BudgetOptions, type LoadedModel, load, type ModelCard } from '../../deploy/index.ts';
-import { losses, type Point } from '../../dynamic/index.ts';
+import { answerNames, losses, neverThresholds, type Point } from '../../dynamic/index.ts';
 import { table } from '../../table.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
 import { count, percent, whole } from '../format.ts';
@@ -42,6 +42,8 @@ export async function evaluate(path: string, options: EvalOptions, cx: Context):
     const { card } = model;
     const all = await testData(options.data, source, card, cx);
     const n = Math.min(options.limit ?? all.length, all.length);
+    if (card.form === 'branch' && options.batch)
+      cx.note('--batch is left out: form "branch" takes one image at a time');
     const batch = card.form === 'branch' ? 1 : (options.batch ?? 256);
     const settings = settingsOf(card, options.budget);
     cx.progress.start('evaluate', n * (settings.length + 1));
@@ -52,7 +54,7 @@ export async function evaluate(path: string, options: EvalOptions, cx: Context):
         cx.progress.update(done);
       });
 
-    const nobody = await pass({ thresholds: never(card) });
+    const nobody = await pass({ thresholds: neverThresholds(card.decisions) });
     const points: Measured[] = [];
     for (const { setting, point } of settings) {
       const seen = await pass(setting);
@@ -78,9 +80,6 @@ export async function evaluate(path: string, options: EvalOptions, cx: Context):
 const counted = (card: ModelCard, { budget }: EvalOptions): boolean =>
   budget === undefined && card.decisions.length > 0;
 
-const never = ({ decisions }: ModelCard): Record<string, number> =>
-  Object.fromEntries(decisions.filter((d) => d.rule === 'threshold').map((d) => [d.name, Number.POSITIVE_INFINITY]));
-
 function settingsOf({ points, chosen }: ModelCard, budget: number | undefined) {
   if (budget !== undefined) return [{ setting: { budget } as BudgetOptions, point: undefined }];
   return points.map((p, i) => ({
@@ -105,7 +104,7 @@ async function observed(
   tell: (rows: number) => void,
 ): Promise<Seen> {
   const answers = new Int32Array(n);
-  const counts = new Map([...model.card.decisions.map((d) => d.name), 'final'].map((name) => [name, 0]));
+  const counts = new Map(answerNames(model.card.decisions).map((name) => [name, 0]));
   let macs = 0;
   let point: Seen['point'] | undefined;
   for (let from = 0; from < n; from += batch) {

@@ -4,7 +4,7 @@ import { decodeModel, externalFolder, type OnnxModel, type Summary } from '../..
 import { table } from '../../table.ts';
 import { certificateText } from '../certificate-text.ts';
 import type { Outcome } from '../context.ts';
-import { bytes as byteCount, count, percent, threshold, whole } from '../format.ts';
+import { bytes as byteCount, count, DASH, percent, threshold, whole } from '../format.ts';
 import { type FileFacts, fileFacts, type Layer, layersOf, understood } from '../onnx-facts.ts';
 import { naming, openSource } from '../source.ts';
 
@@ -137,7 +137,7 @@ const decisionTable = ({ decisions, temperatures }: ModelCard): string[] =>
             d.family,
             d.options.map((o) => o.name).join(' | '),
             d.rule,
-            temperatures[d.name]?.toFixed(3) ?? '-',
+            temperatures[d.name]?.toFixed(3) ?? DASH,
           ]),
         ],
         { left: [0, 1, 2, 3] },

@@ -19,11 +19,12 @@ export async function run(path: string, images: readonly string[], options: RunO
   const model = await naming(path, () => load(bytes));
   try {
     const { card } = model;
-    const decoded = await Promise.all(images.map((file) => decoder(card)(file)));
-    await model.run(decoded[0]!.pixels, setting); // the first run of a session is slower than all others
+    const decode = decoder(card);
     const results: Result[] = [];
     let point: RunResult['point'] | undefined;
-    for (const { file, pixels, notes } of decoded) {
+    for (const file of images) {
+      const { pixels, notes } = await decode(file);
+      if (results.length === 0) await model.run(pixels, setting); // the first run of a session is slower than all others
       const result = await model.run(pixels, setting);
       point = result.point;
       for (const note of notes) cx.note(`${file}: ${note}`);
@@ -48,7 +49,7 @@ function decoder({ preprocessing: { shape } }: ModelCard) {
     throw new DynaError('model', `the model takes inputs [${shape.join(', ')}], which are no images`);
   return async (file: string) => {
     const { pixels, changes } = await decodeImage(file, { channels, height: height!, width: width! });
-    return { file, pixels, notes: changes.length ? [changes.map((c) => `${c.kind} (${c.detail})`).join(', ')] : [] };
+    return { pixels, notes: changes.length ? [changes.map((c) => `${c.kind} (${c.detail})`).join(', ')] : [] };
   };
 }
 

@@ -33,6 +33,7 @@ export interface TrainOptions extends CommonOptions {
   readonly epochs?: number;
   readonly batch?: number;
   readonly lr?: number;
+  readonly clip?: number;
   readonly seed?: number;
   readonly crop?: number;
   readonly flip?: boolean;
@@ -55,7 +56,7 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
   const source = await openNet(netName(folder, record.net));
   const net = source.build({ input: record.shape, classes: record.classes.length });
   for (const { warning } of plan(net)) if (warning) cx.note(`note: ${warning}`);
-  const { epochs, batch, lr, seed, crop, flip } = record.training;
+  const { epochs, batch, lr, clip, seed, crop, flip } = record.training;
   const { threads, checkpointEvery, metrics = files.metrics } = { ...record.training, ...pick(options, habits) };
   if (fresh) await writeRecord(folder, record);
   const signal = cx.interruptible('Stopping after this step; press Ctrl-C again to stop at once.');
@@ -69,6 +70,7 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
       batch,
       seed,
       ...(lr === undefined ? {} : { lr }),
+      ...(clip === undefined ? {} : { clip }),
       ...(crop || flip ? { augment: { ...(crop ? { crop } : {}), ...(flip ? { flip } : {}) } } : {}),
       checkpoint: files.checkpoint,
       ...(checkpointEvery ? { every: checkpointEvery } : {}),
@@ -137,7 +139,7 @@ async function started(name: string | undefined, options: TrainOptions, cx: Cont
       epochs,
       batch,
       seed,
-      ...pick(options, ['lr', 'crop', 'flip', 'threads', 'checkpointEvery']),
+      ...pick(options, ['lr', 'clip', 'crop', 'flip', 'threads', 'checkpointEvery']),
       ...(options.metrics === undefined ? {} : { metrics: resolve(options.metrics) }),
     },
   };
@@ -154,7 +156,9 @@ async function resumed(name: string | undefined, options: TrainOptions, cx: Cont
   const asked: [string, unknown, unknown][] = [
     ['the net', name && netName(folder, netRecord(folder, await openNet(name))), netName(folder, record.net)],
     ['--data', options.data && dataId(options.data), record.data],
-    ...(['epochs', 'batch', 'lr', 'seed', 'crop', 'flip'] as const).map((key): [string, unknown, unknown] => [
+    ['--size', options.size?.join('x'), record.shape.slice(1).join('x')],
+    ['--channels', options.channels && Number(options.channels), record.shape[0]],
+    ...(['epochs', 'batch', 'lr', 'clip', 'seed', 'crop', 'flip'] as const).map((key): [string, unknown, unknown] => [
       `--${key}`,
       options[key],
       training[key],

@@ -3,10 +3,10 @@ import { apply, type Tensor } from '../tensor.ts';
 import { Conv, type ConvAttrs, ConvTranspose } from './conv.ts';
 import type { ConvInputGradientAttrs } from './conv-gradient.ts';
 import { mul } from './elementwise.ts';
-import { pad, reverse, slice } from './indexing.ts';
 import { fusedMatMul } from './linear.ts';
 import { reduceSum } from './reduce.ts';
 import { concat, reshape, transpose } from './reshape.ts';
+import { pad, reverse, slice } from './slicing.ts';
 
 // Conv's gradients in operators that every build of ONNX Runtime has.
 

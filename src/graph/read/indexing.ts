@@ -8,13 +8,12 @@ import {
   GatherND,
   NonZero,
   OneHot,
-  Pad,
   ScatterElements,
   ScatterND,
-  slice,
 } from '../ops/indexing.ts';
 import { constant, constantOf, ints } from '../ops/leaf.ts';
 import { reshape } from '../ops/reshape.ts';
+import { Pad, slice } from '../ops/slicing.ts';
 import { formatShape, isConcrete, normalizeAxis } from '../shape.ts';
 import { apply, applyAll, type Tensor } from '../tensor.ts';
 import type { Call, Converters } from './call.ts';

@@ -1,9 +1,10 @@
 import type { NDArray } from '../array.ts';
 import { over, productOf, type Size, times } from '../dims.ts';
 import { Add, Cast, Div, Equal, Identity, Mul, Sub, Where } from '../ops/elementwise.ts';
-import { Gather, Slice } from '../ops/indexing.ts';
+import { Gather } from '../ops/indexing.ts';
 import { constantOf } from '../ops/leaf.ts';
 import { Concat, Reshape, ShapeOf, Squeeze, Unsqueeze } from '../ops/reshape.ts';
+import { Slice } from '../ops/slicing.ts';
 import type { Dim, Shape } from '../shape.ts';
 import type { Node, Operator, Tensor } from '../tensor.ts';
 

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { largestDifference } from '../../../test/support/difference.ts';
 import { fresh, input, type NDArray, ndarray, relu } from '../../graph/index.ts';
 import { convolution, imageOf } from '../fixtures/naive.ts';
-import { largestDifference, numbers, wave } from '../fixtures/run.ts';
+import { numbers, wave } from '../fixtures/run.ts';
 import { paramsOf } from '../params.ts';
 import { conv } from './conv.ts';
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { largestDifference } from '../../../test/support/difference.ts';
 import { DynaError } from '../../errors.ts';
 import { type DType, fresh, input, ndarray, scope, type Tensor, toNumbers, toOnnx } from '../../graph/index.ts';
 import { currentClasses, withClasses } from '../context.ts';
 import { imageOf } from '../fixtures/naive.ts';
-import { largestDifference, numbers, run, wave } from '../fixtures/run.ts';
+import { numbers, run, wave } from '../fixtures/run.ts';
 import { materialize } from '../init.ts';
 import { paramsOf } from '../params.ts';
 import {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { largestDifference } from '../../../test/support/difference.ts';
 import { fresh, input, mul, ndarray, order, sumAll, toNumbers } from '../../graph/index.ts';
 import { standardised } from '../fixtures/naive.ts';
-import { bothGradients, largestDifference, numbers, wave } from '../fixtures/run.ts';
+import { bothGradients, numbers, wave } from '../fixtures/run.ts';
 import { zeros } from '../init.ts';
 import { paramsOf } from '../params.ts';
 import { batchNorm, groupNorm, layerNorm } from './norm.ts';

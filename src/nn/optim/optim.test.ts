@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { largestDifference } from '../../../test/support/difference.ts';
 import { encodeModel, fresh, input, ndarray, scalar, toNumbers, toOnnx } from '../../graph/index.ts';
 import { compile } from '../../runtime/index.ts';
-import { largestDifference, numbers, run } from '../fixtures/run.ts';
+import { numbers, run } from '../fixtures/run.ts';
 import { adamW, clipByGlobalNorm, type Optimizer, sgd } from './index.ts';
 
 const decay = [1, 0, 1, 1];

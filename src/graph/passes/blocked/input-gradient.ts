@@ -1,7 +1,8 @@
 import { ndarray } from '../../array.ts';
 import type { ConvInputGradientAttrs } from '../../ops/conv-gradient.ts';
-import { gather, pad, slice } from '../../ops/indexing.ts';
+import { gather } from '../../ops/indexing.ts';
 import { reshape, transpose } from '../../ops/reshape.ts';
+import { pad, slice } from '../../ops/slicing.ts';
 import { apply, type Tensor } from '../../tensor.ts';
 import { imageOf, isImage, type Layout } from './layout.ts';
 import { BlockedConv } from './operators.ts';

@@ -1,8 +1,9 @@
 import { ndarray } from '../../array.ts';
 import type { ConvAttrs } from '../../ops/conv.ts';
-import { gather, pad, slice } from '../../ops/indexing.ts';
+import { gather } from '../../ops/indexing.ts';
 import { reduceSum } from '../../ops/reduce.ts';
 import { reshape, transpose } from '../../ops/reshape.ts';
+import { pad, slice } from '../../ops/slicing.ts';
 import { apply, type Tensor } from '../../tensor.ts';
 import { imageOf, isImage, type Layout } from './layout.ts';
 import { BlockedConv, ReorderInput } from './operators.ts';
