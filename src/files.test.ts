@@ -1,10 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readBytes, writeAtomic } from './files.ts';
+import { makeFolder, readBytes, writeAtomic } from './files.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -118,4 +127,11 @@ test('readBytes names the path and the reason', async () => {
     code: 'file',
     message: expect.stringMatching(/nobody" could not be read: there is no such file/),
   });
+});
+
+test.skipIf(!existsSync('/proc/self'))('a folder that cannot be is refused at once', async () => {
+  await expect(makeFolder('/proc/there/is/none')).rejects.toMatchObject({ code: 'file' });
+  await makeFolder(join(folder, 'a/b/c'));
+  await makeFolder(join(folder, 'a/b/c'));
+  expect(existsSync(join(folder, 'a/b/c'))).toBe(true);
 });

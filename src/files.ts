@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { DynaError } from './errors.ts';
 
 const reasons: Record<string, readonly [why: string, fix: string]> = {
@@ -76,12 +76,25 @@ const unlessMissing = (cause: NodeJS.ErrnoException): void => {
 /**
  * Makes a folder and those above it.
  *
+ * @returns the uppermost folder that was made; undefined where all were there
  * @throws DynaError 'file'
  */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+export async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    return await makeEach(resolve(path));
+  } catch (cause) {
     throw fileError(`the folder "${path}" could not be made`, cause);
+  }
+}
+
+/** Step by step: Node's own recursive form never ends below /proc. */
+async function makeEach(path: string): Promise<string | undefined> {
+  if (await isFolder(path)) return undefined;
+  const above = dirname(path) === path ? undefined : await makeEach(dirname(path));
+  await mkdir(path).catch(async (cause: unknown) => {
+    if (!(await isFolder(path))) throw cause; // somebody else may have been faster
   });
+  return above ?? path;
 }
 
 /** Whether there is a folder of this path. */

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { parseTar } from 'nanotar';
 import { DynaError } from '../errors.ts';
-import { readBytes } from '../files.ts';
+import { makeFolder, readBytes } from '../files.ts';
 import { sizeOf } from '../graph/array.ts';
 import { CIFAR_SHAPE, readCifar } from './cifar.ts';
 import { classCounts, type Dataset, dataset } from './dataset.ts';
@@ -60,7 +60,7 @@ async function unpack(spec: CifarSpec, archive: string, folder: string): Promise
   const tar = await promisify(gunzip)(await readFile(archive), { maxOutputLength: MAX_UNPACKED });
   const wanted = new Set([...spec.files.train, ...spec.files.test]);
   const entries = parseTar(tar, { filter: (entry) => wanted.has(basename(entry.name)) });
-  await disk(folder, () => mkdir(folder, { recursive: true }));
+  await makeFolder(folder);
   for (const { name, data } of entries) {
     const file = basename(name); // never a path of the archive's choice
     if (!data) continue;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynaError } from '../errors.ts';
+import { makeFolder } from '../files.ts';
 
 /** What is known of a file before it is fetched. */
 export interface Pin {
@@ -44,7 +45,7 @@ export async function download(url: string, path: string, pin: Pin, options: Dow
   const { tries = 5, pause = 1000, signal } = options;
   if (!URL.canParse(url)) throw new DynaError('usage', `expected the address of a file, got "${url}"`);
   const part = new Part(path);
-  await disk(path, () => mkdir(dirname(path), { recursive: true }));
+  await makeFolder(dirname(path));
   let failure = new Error('it was not tried');
   for (let attempt = 0; attempt < tries; attempt++) {
     if (attempt > 0) await sleep(pause * 2 ** (attempt - 1), undefined, { signal }).catch(() => {});

@@ -1,7 +1,8 @@
-import { access, constants, mkdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { access, constants, rm, statfs, writeFile } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheFolder, type DatasetName, datasets, locateDataset } from '../../data/index.ts';
+import { makeFolder } from '../../files.ts';
 import { environment } from '../../runtime/index.ts';
 import { table } from '../../table.ts';
 import type { Outcome } from '../context.ts';
@@ -101,7 +102,7 @@ async function writable(cache: string): Promise<Check> {
     () => false,
   );
   try {
-    const made = await mkdir(cache, { recursive: true });
+    const made = await makeFolder(cache);
     await writeFile(probe, 'probe');
     await rm(probe);
     const { bavail, bsize } = await statfs(cache);
