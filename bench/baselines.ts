@@ -1,8 +1,10 @@
 import { takeBatch } from '../src/data/index.ts';
 import { EPOCHS, recipe } from '../src/demo/recipe.ts';
-import { chooseData, openSplits } from '../src/demo/splits.ts';
+import { openSplits } from '../src/demo/splits.ts';
 import { argmaxAt, costTable, cut, type Net } from '../src/dynamic/index.ts';
 import { encodeModel, toOnnx } from '../src/graph/index.ts';
+import { silent } from '../src/progress.ts';
+import { commit, machine } from '../src/provenance.ts';
 import { compile } from '../src/runtime/index.ts';
 import { train } from '../src/train/index.ts';
 import { multiExit, plain } from '../src/zoo/index.ts';
@@ -13,7 +15,11 @@ const seed = 1;
 
 /** Trains nets without decisions by the demo's recipe: the same architecture, and one of the dynamic net's mean MACs. */
 export async function run(): Promise<void> {
-  const splits = await openSplits(chooseData(undefined, console.log), seed, false);
+  const splits = await openSplits(process.env.DYNANEURAL_BENCH_DATA, seed, {
+    quick: false,
+    progress: silent,
+    onNote: console.log,
+  });
   const task = { input: splits.train.shape, classes: splits.train.classes.length };
   const baseline = async (net: Net) => {
     const { weights } = await train(net, {
@@ -40,7 +46,7 @@ export async function run(): Promise<void> {
     console.log(`\n${net.name}`, result);
     return result;
   };
-  const all = readResult('baselines');
+  const { command: _c, machine: _m, commit: _k, ...others } = readResult('baselines');
   const figures = {
     command,
     seed,
@@ -48,9 +54,8 @@ export async function run(): Promise<void> {
     static: await baseline({ ...cut(multiExit(task)), name: 'static' }),
     sameMacs: await baseline(plain(task)),
   };
-  const { machine } = await import('../src/provenance.ts');
   await writeResult('baselines', command, {
-    ...all,
-    [splits.name]: { ...figures, machine: await machine(), commit: (await import('../src/provenance.ts')).commit() },
+    ...others,
+    [splits.name]: { ...figures, machine: await machine(), commit: commit() },
   });
 }

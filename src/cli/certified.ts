@@ -1,7 +1,7 @@
 import { bindingHash, type CertifiedModel, type Model } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { type NDArray, ndarray } from '../graph/index.ts';
-import { exists, filesOf, type Run, readJson, writeJson } from './run-folder.ts';
+import { exists, filesOf, type Run, readJson, requireFields, writeJson } from './run-folder.ts';
 
 const SCHEMA = 1;
 
@@ -41,12 +41,13 @@ const sameValues = (a: NDArray, b: NDArray | undefined): boolean =>
 export async function openModel(run: Run): Promise<Model | CertifiedModel> {
   const { certified: file } = filesOf(run.folder);
   if (!(await exists(file))) return run.trained;
-  const record = (await readJson(file)) as CertifiedRecord;
+  const record = ((await readJson(file)) ?? {}) as CertifiedRecord;
   const misfit = (what: string) =>
     new DynaError('certificate', `the certificate in ${file} ${what}`, {
       fix: `certify again: dyna certify ${run.folder}`,
     });
   if (record.schema !== SCHEMA) throw misfit(`has schema ${record.schema}, this version reads ${SCHEMA}`);
+  requireFields(file, record, ['points', 'certificate', 'hash', 'path', 'chosen', 'fitted']);
   const weights = new Map(run.trained.weights);
   for (const [name, values] of Object.entries(record.fitted)) {
     const old = weights.get(name);

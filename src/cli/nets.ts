@@ -22,6 +22,18 @@ export interface NetSource {
   build(info: NetInfo): Net;
 }
 
+type Builder = (info: NetInfo) => unknown;
+
+/** Runs a module's function; what it throws by itself is told as the module's fault. */
+function called(path: string, builder: Builder, info: NetInfo): unknown {
+  try {
+    return builder(info);
+  } catch (cause) {
+    if (cause instanceof DynaError) throw cause;
+    throw new DynaError('model', `the net module ${path} failed: ${(cause as Error)?.message ?? cause}`, { cause });
+  }
+}
+
 const extensions = ['.js', '.mjs', '.ts', '.mts'];
 const isPath = (name: string): boolean => extensions.includes(extname(name)) || /[\\/]/.test(name);
 
@@ -54,7 +66,7 @@ async function fromModule(name: string): Promise<NetSource> {
   const loaded = await load(path);
   if (isNet(loaded)) return { kind: 'module', id: path, input: loaded.spec.input, build: () => loaded };
   if (typeof loaded === 'function')
-    return { kind: 'module', id: path, build: (info) => checked(path, (loaded as (info: NetInfo) => unknown)(info)) };
+    return { kind: 'module', id: path, build: (info) => checked(path, called(path, loaded as Builder, info)) };
   return { kind: 'module', id: path, build: () => checked(path, loaded) };
 }
 

@@ -94,12 +94,19 @@ export async function readRecord(folder: string): Promise<RunRecord> {
   const path = filesOf(folder).record;
   if (!(await exists(path)))
     throw new DynaError('file', `${folder} holds no training run (no run.json)`, { fix: 'make one with dyna train' });
-  const record = (await readJson(path)) as RunRecord;
+  const record = ((await readJson(path)) ?? {}) as RunRecord;
   if (record.schema !== SCHEMA)
     throw new DynaError('file', `${path} has schema ${record.schema}, this version reads ${SCHEMA}`, {
       fix: 'use the version of dynaneural that wrote it',
     });
+  requireFields(path, record, ['net', 'data', 'split', 'shape', 'mean', 'std', 'classes', 'training']);
   return record;
+}
+
+/** Refuses a record that was cut or altered by hand, by the name of what it lacks. */
+export function requireFields<T extends object>(path: string, record: T, names: readonly (keyof T & string)[]): void {
+  const missing = names.find((n) => record[n] === undefined || record[n] === null);
+  if (missing) throw new DynaError('file', `${path} is damaged: it has no "${missing}"`, { fix: 'make it again' });
 }
 
 /** A run that is trained to its end. */

@@ -1,25 +1,36 @@
+import { rm } from 'node:fs/promises';
 import { type CertifiedModel, certify } from '../dynamic/index.ts';
 import { type Progress, stages } from '../progress.ts';
 import { type Trained, type TrainProgress, train } from '../train/index.ts';
 import { multiExit } from '../zoo/index.ts';
-import { recipe } from './recipe.ts';
+import { answerWeights, recipe } from './recipe.ts';
 import type { Splits } from './splits.ts';
 
 export interface TrainSettings {
   readonly epochs: number;
   readonly seed: number;
   readonly progress: Progress;
+  /** Where an interrupted training is kept; the next demo there goes on with it. */
+  readonly checkpoint: string;
+  readonly signal?: AbortSignal;
 }
 
 /** The demo's net, trained by the demo's recipe. */
-export async function trainNet(splits: Splits, { epochs, seed, progress }: TrainSettings): Promise<Trained> {
+export async function trainNet(
+  splits: Splits,
+  { epochs, seed, progress, checkpoint, signal }: TrainSettings,
+): Promise<Trained> {
   const net = multiExit({ input: splits.train.shape, classes: splits.train.classes.length });
   let started = false;
   const trained = await train(net, {
     ...recipe,
+    weights: answerWeights,
     data: splits.train,
     epochs,
     seed,
+    checkpoint,
+    resume: true,
+    ...(signal ? { signal } : {}),
     onProgress(p) {
       if (!started) progress.start('train', p.steps);
       started = true;
@@ -27,6 +38,7 @@ export async function trainNet(splits: Splits, { epochs, seed, progress }: Train
     },
   });
   progress.stop();
+  await rm(checkpoint, { recursive: true, force: true });
   return trained;
 }
 

@@ -11,7 +11,7 @@ import { reportHtml, type Summary } from '../report/index.ts';
 import { certifyNet, trainNet } from './fit.ts';
 import { accuracyOf, curveOf, exitReports, runFile } from './inspect.ts';
 import { EPOCHS } from './recipe.ts';
-import { chooseData, openSplits } from './splits.ts';
+import { openSplits } from './splits.ts';
 import { summarise } from './summary.ts';
 import { summaryText } from './text.ts';
 
@@ -25,6 +25,8 @@ export interface DemoOptions {
   readonly quick?: boolean;
   readonly progress?: Progress;
   readonly onNote?: (note: string) => void;
+  /** Aborting it ends the training with a checkpoint; the same demo goes on there. */
+  readonly signal?: AbortSignal;
 }
 
 export interface DemoResult {
@@ -56,11 +58,17 @@ function contenders(model: CertifiedModel, file: Uint8Array) {
  */
 export async function demo(options: DemoOptions = {}): Promise<DemoResult> {
   const { out = 'out/demo', seed = 1, quick = false, progress = silent, onNote = () => {} } = options;
-  const splits = await openSplits(chooseData(options.data, onNote), seed, quick);
+  const splits = await openSplits(options.data, seed, { quick, progress, onNote });
   await makeFolder(out);
 
   const { epochs = quick ? 1 : EPOCHS } = options;
-  const trained = await trainNet(splits, { epochs, seed, progress });
+  const trained = await trainNet(splits, {
+    epochs,
+    seed,
+    progress,
+    checkpoint: join(out, 'checkpoint'),
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
   const certified = await certifyNet(trained, splits, quick ? 0.02 : 0.005, progress);
   const file = toBytes(certified);
   await writeAtomic(join(out, 'model.onnx'), file);

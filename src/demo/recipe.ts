@@ -10,7 +10,7 @@ export interface Recipe {
 }
 
 /** Weight of each answer's loss: early heads must not bend the shared features to themselves (Huang et al. 2018). */
-export const answerWeights = [0.35, 0.35, 1];
+export const answerWeights = [0.5, 0.5, 1];
 
 export const recipe: Recipe = {
   batch: 64,

@@ -72,7 +72,7 @@ export function summarise({
 const notesOn = (baselines: Baselines | undefined, quick: boolean): string[] => [
   'Times were taken in turns in one process, with one thread: medians for one image, means without the outer tenths for batches. Speed-ups are static over dynamic.',
   baselines
-    ? `The accuracies of "static" and "sameMacs" come from results/baselines.json, made by \`${baselines.command}\` (commit ${baselines.commit}, ${baselines.epochs} epochs, seed ${baselines.seed}); their times were taken here.`
+    ? `The accuracies of "static" and "sameMacs" come from results/baselines.json, made by \`${baselines.command}\` (commit ${baselines.commit}, ${baselines.epochs} epochs, seed ${baselines.seed}); the time of "static" is that of the full cut, which has its architecture, taken here.`
     : 'No committed baselines for this data set: the accuracies of "static" and "sameMacs" are missing; `npm run bench` makes them.',
   ...(quick ? ['QUICK form: little data and one epoch; the figures prove only that the road is whole.'] : []),
 ];

@@ -58,7 +58,9 @@ export function quantile(values: readonly number[], q: number): number {
 }
 
 const BATCH = 64;
-const STRETCH = 20;
+/** Long enough that every path of a dynamic file finds its weights in the caches, as in a server that runs one model. */
+const STRETCH = 250;
+const WARM_UP = 20;
 
 function rows(images: NDArray, from: number, count: number): NDArray {
   const shape = images.dims.slice(1);
@@ -86,7 +88,7 @@ const rotated = (n: number, turn: number): number[] => Array.from({ length: n },
 async function streams(runners: readonly Runner[], images: readonly NDArray[], turn: number): Promise<number[][]> {
   const times = runners.map(() => [] as number[]);
   for (const k of rotated(runners.length, turn)) {
-    await timed(runners[k]!, images[0]!);
+    for (const image of images.slice(-WARM_UP)) await timed(runners[k]!, image);
     for (const image of images) times[k]!.push(await timed(runners[k]!, image));
   }
   return times;
@@ -123,7 +125,7 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
       );
       const times = await streams(runners, images, start / STRETCH);
       for (const [k, list] of times.entries()) ones[k]!.push(...list);
-      onProgress?.(start, total);
+      onProgress?.(Math.min(start + STRETCH, single), total);
     }
     const many = all.map(() => [] as number[]);
     const groups = Math.floor(n / BATCH);
@@ -136,7 +138,7 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
         if (i >= 0) many[k]!.push(time / BATCH);
       }
       if (i >= 0) for (let k = 0; k < BATCH; k++) batched.push(paths[at * BATCH + k]!);
-      onProgress?.(single + Math.max(0, i), total);
+      onProgress?.(single + i + 1, total);
     }
 
     const used = Array.from({ length: single }, (_, i) => paths[i]!);

@@ -87,7 +87,7 @@ export const Select: Operator<SelectAttrs> = {
       );
     return first.map(({ dtype, shape }) => ({ dtype, shape }));
   },
-  gradient: () => refuse('a hard choice; use the train lowering'),
+  gradient: () => refuse('a hard choice; differentiate its options instead: every answer has a loss of its own'),
   macs: () => 0,
   block: ({ attrs }, input) =>
     input === 0 ? undefined : attrs.decision.options[Math.floor((input - 1) / attrs.results)]!.name,

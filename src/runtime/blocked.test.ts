@@ -25,7 +25,7 @@ test('an engine that does not reorder as expected has no block size', async () =
   expect(await probe(changed)).toBeUndefined();
 });
 
-test('an engine whose blocked convolutions give other numbers has no block size', async () => {
+test('an engine whose blocked convolutions give other numbers has no block size', async (context) => {
   let opened = 0;
   const drifts = async (bytes: Uint8Array): Promise<Runner> => {
     const runner = await compile(bytes);
@@ -43,7 +43,10 @@ test('an engine whose blocked convolutions give other numbers has no block size'
       },
     };
   };
-  if ((await blockSize()) === undefined) return;
+  if ((await blockSize()) === undefined) {
+    console.warn('NOT RUN: this engine has no blocked layout, so its numbers cannot be spoilt.');
+    context.skip();
+  }
   expect(await probe(drifts)).toBeUndefined();
   expect(opened).toBe(3);
 });
