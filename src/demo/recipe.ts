@@ -1,5 +1,6 @@
 import type { Augment } from '../data/index.ts';
 import { type Optimizer, oneCycle, type Schedule, sgd } from '../nn/index.ts';
+import type { SessionOptions } from '../runtime/index.ts';
 
 /** How the demo's net and its baselines are trained: short, with one cycle of the learning rate (Smith 2018). */
 export interface Recipe {
@@ -7,6 +8,7 @@ export interface Recipe {
   readonly optimizer: Optimizer;
   readonly schedule: Schedule;
   readonly augment: Augment;
+  readonly session: SessionOptions;
 }
 
 /** Weight of each answer's loss: early heads must not bend the shared features to themselves (Huang et al. 2018). */
@@ -17,6 +19,8 @@ export const recipe: Recipe = {
   optimizer: sgd({ momentum: 0.9, nesterov: true, weightDecay: 5e-4 }),
   schedule: oneCycle(0.06, { warmup: 0.25 }),
   augment: { flip: true },
+  // Nothing else wants the cores here, so threads may spin between operators.
+  session: { extra: { session: { intra_op: { allow_spinning: '1' } } } },
 };
 
 export const EPOCHS = 3;
