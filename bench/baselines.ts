@@ -1,5 +1,5 @@
 import { takeBatch } from '../src/data/index.ts';
-import { BASELINE_EPOCHS, recipe } from '../src/demo/recipe.ts';
+import { EPOCHS, recipe } from '../src/demo/recipe.ts';
 import { openSplits } from '../src/demo/splits.ts';
 import { argmaxAt, costTable, cut, type Net } from '../src/dynamic/index.ts';
 import { encodeModel, toOnnx } from '../src/graph/index.ts';
@@ -25,7 +25,7 @@ export async function run(): Promise<void> {
     const { weights } = await train(net, {
       ...recipe,
       data: splits.train,
-      epochs: BASELINE_EPOCHS,
+      epochs: EPOCHS,
       seed,
       onProgress: (p) => process.stderr.write(`\r${net.name} ${p.step}/${p.steps} ${p.secondsLeft.toFixed(0)} s `),
     });
@@ -50,7 +50,7 @@ export async function run(): Promise<void> {
   const figures = {
     command,
     seed,
-    epochs: BASELINE_EPOCHS,
+    epochs: EPOCHS,
     static: await baseline({ ...cut(multiExit(task)), name: 'static' }),
     sameMacs: await baseline(plain(task)),
   };

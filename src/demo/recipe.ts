@@ -24,6 +24,3 @@ export const recipe: Recipe = {
 };
 
 export const EPOCHS = 3;
-
-/** The baselines have no clock to keep: they get an epoch more than the demo's net, which makes them harder to match. */
-export const BASELINE_EPOCHS = 4;
