@@ -15,6 +15,7 @@ const seed = 1;
 
 /** Trains nets without decisions by the demo's recipe: the same architecture, and one of the dynamic net's mean MACs. */
 export async function run(): Promise<void> {
+  // DYNANEURAL_BENCH_DATA=mnist makes the baselines of the demo's other data set.
   const splits = await openSplits(process.env.DYNANEURAL_BENCH_DATA, seed, {
     quick: false,
     progress: silent,

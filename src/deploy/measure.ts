@@ -104,7 +104,8 @@ const weighted = (shares: readonly number[], values: readonly number[]): number 
   shares.reduce((sum, s, i) => (s === 0 ? sum : sum + s * values[i]!), 0);
 
 /**
- * Times a dynamic file against its static counterparts, interleaved in one process, by medians.
+ * Times a dynamic file against its static counterparts, interleaved in one process: medians for one image, trimmed
+ * means for batches.
  *
  * @example const { dynamic, static: plain } = await measure(files, { images, paths })
  */
