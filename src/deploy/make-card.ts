@@ -1,10 +1,17 @@
 import type { CertifiedModel, Decision, Model, Point } from '../dynamic/index.ts';
-import { bindingHash, columnsOf, costTable, decisionsOf, isExit, neverThresholds } from '../dynamic/index.ts';
+import {
+  bindingHash,
+  columnsOf,
+  costTable,
+  decisionsOf,
+  extremeMacs,
+  isExit,
+  neverThresholds,
+} from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { version } from '../version.ts';
 import { encodeCard, type ModelCard, SCHEMA } from './card.ts';
 import { readCardJson } from './card-json.ts';
-import { extremeMacs } from './paths.ts';
 
 /** The card of a model that is about to be saved, without its hash. */
 export function cardOf(

@@ -1,9 +1,8 @@
-import { isExit, type Point, thresholdName } from '../dynamic/index.ts';
+import { extremeMacs, isExit, type Point, thresholdName } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { type NDArray, ndarray } from '../graph/index.ts';
 import type { ModelCard } from './card.ts';
 import { floor32 } from './float32.ts';
-import { extremeMacs } from './paths.ts';
 
 /** How much one call may spend. With none of these, the file's chosen operating point holds. */
 export interface BudgetOptions {

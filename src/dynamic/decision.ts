@@ -45,6 +45,15 @@ export const answerNames = (decisions: readonly Decision[]): string[] => [
 export const neverThresholds = (decisions: readonly Decision[]): Record<string, number> =>
   Object.fromEntries(decisions.filter((d) => d.rule === 'threshold').map((d) => [d.name, Number.POSITIVE_INFINITY]));
 
+/** What trained gates mean by themselves: two options part at the score 0, among more the largest wins; nobody exits. */
+export const ownThresholds = (decisions: readonly Decision[]): Record<string, number | readonly number[]> =>
+  Object.fromEntries(
+    decisions.map((d) => [
+      d.name,
+      d.rule === 'argmax' ? new Array<number>(d.options.length).fill(0) : isExit(d) ? Number.POSITIVE_INFINITY : 0,
+    ]),
+  );
+
 export interface SelectAttrs {
   readonly decision: Decision;
   /** Values that each option returns. */

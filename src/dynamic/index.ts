@@ -7,15 +7,20 @@ export {
   type Exactness,
   FINAL,
   isExit,
+  isSelect,
   neverThresholds,
   type Option,
+  ownThresholds,
   Select,
 } from './decision.ts';
+export { expectedCost } from './expected-cost.ts';
 export { argmaxAt, confidenceAt } from './logits.ts';
 export { type Thresholds, thresholdName } from './lower/choice.ts';
 export { type Column, columnsOf } from './lower/columns.ts';
 export { type Lowered, masked } from './lower/masked.ts';
+export { type Mixed, mixed, optionLogits, type Weigh } from './lower/mixed.ts';
 export { type Observed, observe } from './lower/observe.ts';
+export { type Settled, settled } from './lower/settled.ts';
 export { type SparseOptions, sparse } from './lower/sparse.ts';
 export { type Choices, cut } from './lower/static.ts';
 export { bindingHash, type CertifiedModel, type Model, type Point, type Preprocessing } from './model.ts';
@@ -35,6 +40,7 @@ export {
   select,
 } from './net.ts';
 export { type Observations, type ObserveOptions, observations } from './observations.ts';
+export { extremeMacs, type Paths } from './paths.ts';
 export { type DecisionPlan, LEAST_RATIO, laptop, type Machine, plan } from './plan.ts';
 export { confidence, type ExitView, entropy, type Policy, type PolicyName, patience } from './policies.ts';
 export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceKey, traceSchema } from './trace.ts';

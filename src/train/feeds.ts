@@ -3,6 +3,7 @@ import { DynaError } from '../errors.ts';
 import { type NDArray, ndarray, sizeOf } from '../graph/index.ts';
 import type { Schedule } from '../nn/index.ts';
 import type { Arrays, GraphSignature } from '../runtime/index.ts';
+import type { ScalarInput } from './decide.ts';
 import type { NoiseInput } from './prepare.ts';
 
 /** Everything that one step is fed with. */
@@ -18,6 +19,7 @@ export interface FeedsOptions {
   readonly schedule: Schedule;
   readonly seed: number;
   readonly noise: readonly NoiseInput[];
+  readonly scalars: readonly ScalarInput[];
   readonly total: number;
   /** The engine drops inputs that no node reads, and refuses feeds for them. */
   readonly signature: GraphSignature;
@@ -35,15 +37,23 @@ function uniforms(shape: readonly number[], seed: number, step: number, index: n
   );
 }
 
-function feedsAt(step: number, { x, y }: Batch, o: FeedsOptions): StepFeeds {
-  const lr = o.schedule(step, o.total);
-  if (!Number.isFinite(Math.fround(lr)))
+/** A schedule's number at a step. @throws DynaError 'usage' where it is not finite */
+function valueAt(schedule: Schedule, step: number, total: number, what: string): number {
+  const value = schedule(step, total);
+  if (!Number.isFinite(Math.fround(value)))
     throw new DynaError(
       'usage',
-      `the schedule gave ${lr} for step ${step} of ${o.total}, a finite float32 was expected`,
+      `the ${what} gave ${value} for step ${step} of ${total}, a finite float32 was expected`,
     );
+  return value;
+}
+
+function feedsAt(step: number, { x, y }: Batch, o: FeedsOptions): StepFeeds {
+  const lr = valueAt(o.schedule, step, o.total, 'schedule');
   const all: Arrays = { x, y, lr: scalar(lr), step: scalar(step + 1) };
   for (const [i, { name, shape }] of o.noise.entries()) all[name] = uniforms(shape, o.seed, step, i);
+  for (const { name, schedule } of o.scalars)
+    all[name] = scalar(valueAt(schedule, step, o.total, `schedule of ${name}`));
   const feeds = Object.fromEntries(o.signature.inputs.map(({ name }) => [name, all[name]!]));
   return { step, lr, feeds };
 }

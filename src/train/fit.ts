@@ -39,7 +39,7 @@ export async function train(net: Net, options: TrainOptions): Promise<Trained> {
     settings.validation ? { train: graphs.train, evaluate: graphs.evaluate } : { train: graphs.train },
     {
       state: graphs.state,
-      initial: keeper?.found?.state ?? initialState(net, graphs, seed),
+      initial: keeper?.found?.state ?? initialState(net, graphs, settings),
       session: settings.session,
     },
   );
@@ -53,8 +53,8 @@ export async function train(net: Net, options: TrainOptions): Promise<Trained> {
   }
 }
 
-function initialState(net: Net, { weights, statistics, slots }: TrainingGraphs, seed: number): Arrays {
-  const values = materialize(parametersOf(net), seed);
+function initialState(net: Net, { weights, statistics, slots }: TrainingGraphs, { seed, start }: Settings): Arrays {
+  const values = new Map([...materialize(parametersOf(net), seed), ...(start ?? [])]);
   const state: Arrays = { weights: flatten(values, weights) };
   for (const name of slots) state[name] = ndarray('float32', [weights.size], new Float32Array(weights.size));
   if (statistics.size > 0) state.statistics = flatten(values, statistics);
@@ -122,6 +122,7 @@ class Training {
       schedule,
       seed,
       noise: this.#graphs.noise,
+      scalars: this.#graphs.scalars,
       total: epochs * this.#batches.batchesPerEpoch,
       signature: this.#runner.graphs.train!,
     });

@@ -20,13 +20,20 @@ export class Keeper {
   /** The newest good checkpoint. */
   saved: { readonly path: string; readonly step: number } | undefined;
 
-  private constructor(folder: string, settings: Settings, total: number, recipe: Recipe, machine: Machine) {
+  private constructor(
+    folder: string,
+    settings: Settings,
+    { scalars }: TrainingGraphs,
+    total: number,
+    recipe: Recipe,
+    machine: Machine,
+  ) {
     this.#folder = folder;
     this.#settings = settings;
     this.#total = total;
     this.#recipe = recipe;
     this.#machine = machine;
-    this.#rates = new RatesDigest(settings.schedule, total);
+    this.#rates = new RatesDigest([settings.schedule, ...scalars.map((s) => s.schedule)], total);
   }
 
   /**
@@ -38,7 +45,7 @@ export class Keeper {
     const { engineVersion, cpu, cores } = await environment();
     const threads = settings.session.intraOpNumThreads ?? 0;
     const recipe = recipeOf(graphs, settings.data, settings);
-    const keeper = new Keeper(folder, settings, total, recipe, { engine: engineVersion, cpu, cores, threads });
+    const keeper = new Keeper(folder, settings, graphs, total, recipe, { engine: engineVersion, cpu, cores, threads });
     await keeper.#look();
     return keeper;
   }

@@ -31,6 +31,10 @@ export class Meter {
     return this.#count === 0 ? 0 : (this.#sums[name] ?? 0) / this.#count;
   }
 
+  has(name: string): boolean {
+    return name in this.#sums;
+  }
+
   /** The means of "kind/name", by name. */
   means(kind: string): Record<string, number> {
     return pick(kind, Object.keys(this.#sums), (name) => this.mean(name));

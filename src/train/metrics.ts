@@ -1,11 +1,11 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeFolder, writeError } from '../files.ts';
-import type { EpochMetrics } from './types.ts';
+import type { DecisionMetrics, EpochMetrics } from './types.ts';
 
 /** A line of the metrics file. */
 export type MetricsLine =
-  | {
+  | (DecisionMetrics & {
       readonly type: 'step';
       readonly epoch: number;
       readonly step: number;
@@ -15,7 +15,7 @@ export type MetricsLine =
       readonly norm: number;
       readonly accuracy: Readonly<Record<string, number>>;
       readonly entropy: Readonly<Record<string, number>>;
-    }
+    })
   | ({ readonly type: 'epoch'; readonly step: number } & EpochMetrics);
 
 /** Where a resumed run stands: what lies beyond it will be written again. */

@@ -1,7 +1,20 @@
-import { type Answer, answersOf, type Net } from '../dynamic/index.ts';
+import { type Answer, answersOf, cut, type Decision, type Model, type Net } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
-import { add, concat, gradients, input, mul, order, reshape, substitute, type Tensor } from '../graph/index.ts';
-import { crossEntropy, distillation, paramsOf } from '../nn/index.ts';
+import {
+  add,
+  concat,
+  constant,
+  gradients,
+  input,
+  mul,
+  order,
+  reshape,
+  substitute,
+  type Tensor,
+} from '../graph/index.ts';
+import { crossEntropy, distillation, paramsOf, stopGradient } from '../nn/index.ts';
+import { decide, lossView, type ScalarInput, scalarReader, scalarsOf } from './decide.ts';
+import { type DecisionTraining, gumbel, type LossTerm, type Weighed } from './decisions/index.ts';
 import { type Layout, layoutOf, unpack } from './layout.ts';
 import { type NoiseInput, prepare } from './prepare.ts';
 
@@ -13,6 +26,12 @@ export interface ObjectiveOptions {
   readonly weights?: readonly number[];
   /** The last answer teaches the earlier ones: weight and temperature of the distillation loss (Phuong & Lampert 2019). */
   readonly distill?: { readonly weight: number; readonly temperature: number };
+  /** A trained model that teaches every answer, with its plain, full path (Hinton et al. 2015, arXiv:1503.02531). */
+  readonly teacher?: { readonly model: Model; readonly weight: number; readonly temperature: number };
+  /** How decisions that are no exits are trained; `gumbel()` by default. */
+  readonly decisions?: DecisionTraining;
+  /** What compute costs: a term of the loss on the rates or expected MACs of those decisions. */
+  readonly cost?: LossTerm;
 }
 
 /** The parameters of a net as two flat vectors: trained ones, and measured ones (absent where there are none). */
@@ -60,10 +79,36 @@ export interface Objective {
   /** The running statistics after this batch. */
   readonly nextStatistics: Tensor | undefined;
   readonly noise: readonly NoiseInput[];
+  readonly scalars: readonly ScalarInput[];
+  /** Decisions that are no exits, with the weights of their options in this batch. */
+  readonly decisions: readonly (Weighed & { readonly decision: Decision })[];
+  /** Expected MACs of each input as a share of the dearest path, [N]; undefined where only exits decide. */
+  readonly expected: Tensor | undefined;
 }
 
-function lossOf(answers: readonly Answer[], labels: Tensor, o: ObjectiveOptions): Tensor {
+/** [N]: the loss of each input, for rewards. */
+const rowLosses = (answers: readonly Answer[], labels: Tensor, o: ObjectiveOptions): Tensor =>
+  answers
+    .map(({ logits }, i) => mul(crossEntropy(logits, labels, { reduction: 'none' }), o.weights?.[i] ?? 1))
+    .reduce((a, b) => add(a, b));
+
+/** The logits of the teacher's full path on `x`, as it answers at inference. */
+function teacherLogits({ net, weights }: Model, x: Tensor): Tensor {
+  const full = cut(net);
+  const replacements = new Map<Tensor, Tensor>([[full.input, x]]);
+  for (const { op, attrs, outputs } of order([full.output]))
+    if (op.leaf === 'param') {
+      const value = weights.get(attrs.name);
+      if (!value)
+        throw new DynaError('training', `the teacher "${net.name}" has no value for its parameter "${attrs.name}"`);
+      replacements.set(outputs[0]!, constant(value));
+    }
+  return stopGradient(substitute([full.output], replacements)[0]!);
+}
+
+function lossOf(answers: readonly Answer[], labels: Tensor, x: Tensor, o: ObjectiveOptions): Tensor {
   const last = answers.at(-1)!;
+  const taught = o.teacher && teacherLogits(o.teacher.model, x);
   const terms = answers.map(({ logits }, i) => {
     let loss = crossEntropy(logits, labels, { smoothing: o.smoothing ?? 0 });
     if (o.distill && logits !== last.logits)
@@ -71,6 +116,8 @@ function lossOf(answers: readonly Answer[], labels: Tensor, o: ObjectiveOptions)
         loss,
         mul(distillation(logits, last.logits, { temperature: o.distill.temperature }), o.distill.weight),
       );
+    if (taught)
+      loss = add(loss, mul(distillation(logits, taught, { temperature: o.teacher!.temperature }), o.teacher!.weight));
     return mul(loss, o.weights?.[i] ?? 1);
   });
   return terms.reduce((a, b) => add(a, b));
@@ -89,9 +136,21 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
   const labels = input('y', [options.batch], 'int64');
   const logits = traced.map((a) => a.logits);
   const start = bind(net, logits, x, parameters);
-  const prepared = prepare(start.outputs);
+  const way = options.decisions ?? gumbel();
+  const decided = decide(net, start.outputs, way);
+  const prepared = prepare([...decided.outputs, ...decided.decisions.flatMap(tensorsOf)]);
   const answers = traced.map(({ name }, i) => ({ name, logits: prepared.outputs[i]! }));
-  const loss = lossOf(answers, labels, options);
+  let at = answers.length;
+  const decisions = decided.decisions.map((d) => {
+    const own = tensorsOf(d).map(() => prepared.outputs[at++]!);
+    return withTensors(d, own);
+  });
+  const view = decisions.length > 0 ? lossView(net, rowLosses(answers, labels, options), decisions) : undefined;
+  const terms = view ? [way.term && { name: way.name, of: way.term.of }, options.cost] : [];
+  const loss = terms.reduce<Tensor>(
+    (sum, term) => (term ? add(sum, term.of({ ...view!, scalar: scalarReader(term.name) })) : sum),
+    lossOf(answers, labels, x, options),
+  );
   const { weights, statistics, flatStatistics } = parameters;
   const paramValue = (name: string): Tensor => start.values.get(name)!;
   const measured = statistics.params.map(({ name }) =>
@@ -106,6 +165,21 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
       weights.params.map((p) => paramValue(p.name)),
     ),
     nextStatistics: flatStatistics ? concat(measured, 0) : undefined,
-    noise: prepared.noise,
+    noise: [...decided.noise, ...prepared.noise],
+    scalars: view ? [...scalarsOf(way), ...scalarsOf(options.cost)] : [],
+    decisions,
+    expected: view?.cost,
   };
+}
+
+type Met = Weighed & { readonly decision: Decision };
+
+const parts = ['weights', 'logProbability', 'entropy'] as const;
+
+const tensorsOf = (d: Met): Tensor[] => parts.flatMap((p) => d[p] ?? []);
+
+/** The same decision with other tensors, in the order of `tensorsOf`. */
+function withTensors(d: Met, tensors: readonly Tensor[]): Met {
+  const present = parts.filter((p) => d[p]);
+  return { ...d, ...Object.fromEntries(present.map((p, i) => [p, tensors[i]!])) };
 }

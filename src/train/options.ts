@@ -1,13 +1,14 @@
 import { type Augment, type Dataset, requireClasses } from '../data/index.ts';
 import { answersOf, type Net } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
-import { sameShape } from '../graph/index.ts';
+import { type NDArray, sameShape } from '../graph/index.ts';
 import { cosine, type Optimizer, type Schedule, sgd } from '../nn/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 import type { StepOptions } from './step.ts';
+import type { DecisionMetrics } from './types.ts';
 
 /** Where a training stands. Loss, accuracies and entropies are means over the epoch so far. */
-export interface TrainProgress {
+export interface TrainProgress extends DecisionMetrics {
   /** From 1. */
   readonly epoch: number;
   readonly epochs: number;
@@ -22,11 +23,15 @@ export interface TrainProgress {
 }
 
 export interface TrainOptions
-  extends Partial<Pick<StepOptions, 'batch' | 'clip' | 'smoothing' | 'weights' | 'distill'>> {
+  extends Partial<
+    Pick<StepOptions, 'batch' | 'clip' | 'smoothing' | 'weights' | 'distill' | 'teacher' | 'decisions' | 'cost'>
+  > {
   readonly data: Dataset;
   /** Answers are checked on it after each epoch. */
   readonly validation?: Dataset;
   readonly epochs: number;
+  /** Weights to start from, by the parameter's name; others are drawn by seed. A static cut has its net's names. */
+  readonly start?: ReadonlyMap<string, NDArray>;
   /** Decides initial weights, order, augmentation and dropout; 1 by default. */
   readonly seed?: number;
   /** `sgd` with momentum 0.9 and weight decay 5e-4 by default. */

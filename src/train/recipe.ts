@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Dataset, fingerprint } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
+import type { NDArray } from '../graph/index.ts';
 import type { Schedule } from '../nn/index.ts';
 import type { Settings } from './options.ts';
 import type { TrainingGraphs } from './step.ts';
@@ -18,9 +19,18 @@ export interface Recipe {
   readonly dataName: string;
   /** Digest of the whole training step: optimiser settings, loss, clipping, and how this release writes them. */
   readonly step: string;
+  /** Digest of the weights that it started from, where they were given. */
+  readonly start?: string;
 }
 
 const digest = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
+
+function weightsDigest(weights: ReadonlyMap<string, NDArray>): string {
+  const hash = createHash('sha256');
+  for (const [name, { data }] of [...weights].sort(([a], [b]) => (a < b ? -1 : 1)))
+    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return hash.digest('hex');
+}
 
 export function recipeOf(graphs: TrainingGraphs, data: Dataset, s: Settings): Recipe {
   const params = [...graphs.weights.params, ...graphs.statistics.params];
@@ -34,25 +44,27 @@ export function recipeOf(graphs: TrainingGraphs, data: Dataset, s: Settings): Re
     data: digest(`${fingerprint(data)} ${data.mean.join()} ${data.std.join()}`),
     dataName: data.name,
     step: digest(graphs.train),
+    ...(s.start ? { start: weightsDigest(s.start) } : {}),
   };
 }
 
-/** Digests of the learning rates up to a step: a longer plan may continue a shorter one's run. */
+/** Digests of the learning rates and other scheduled numbers up to a step: a longer plan may continue a shorter one's run. */
 export class RatesDigest {
-  readonly #schedule: Schedule;
+  readonly #schedules: readonly Schedule[];
   readonly #total: number;
   readonly #hash = createHash('sha256');
   #steps = 0;
 
-  constructor(schedule: Schedule, total: number) {
-    this.#schedule = schedule;
+  constructor(schedules: readonly Schedule[], total: number) {
+    this.#schedules = schedules;
     this.#total = total;
   }
 
   /** Of the first `steps` steps; never fewer than at the call before. */
   upTo(steps: number): string {
-    const rates = Float64Array.from({ length: steps - this.#steps }, (_, i) =>
-      this.#schedule(this.#steps + i, this.#total),
+    const count = this.#schedules.length;
+    const rates = Float64Array.from({ length: (steps - this.#steps) * count }, (_, i) =>
+      this.#schedules[i % count]!(this.#steps + Math.floor(i / count), this.#total),
     );
     this.#steps = steps;
     return this.#hash.update(new Uint8Array(rates.buffer)).copy().digest('hex');
@@ -81,6 +93,7 @@ export function differences(then: Recipe, now: Recipe): string[] {
         ? `the training data (other content under the name ${now.dataName})`
         : `the training data (${then.dataName}, now ${now.dataName})`,
     );
+  if (then.start !== now.start) found.push('the weights that it starts from');
   if (found.length === 0 && then.step !== now.step)
     found.push('the training step (settings of optimizer, loss or clipping, or the release of dynaneural)');
   return found;

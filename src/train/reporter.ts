@@ -2,7 +2,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { Meter, type MeterState, pick, type Values } from './meter.ts';
 import { MetricsFile } from './metrics.ts';
 import type { Settings } from './options.ts';
-import type { EpochMetrics } from './types.ts';
+import type { DecisionMetrics, EpochMetrics } from './types.ts';
 
 /** Steps between lines of the metrics file. */
 const LOG_EVERY = 10;
@@ -59,6 +59,7 @@ export class Reporter {
         norm: values.norm!,
         accuracy: pick('accuracy', keys, (key) => values[key]!),
         entropy: pick('entropy', keys, (key) => values[key]!),
+        ...decided((kind) => pick(kind, keys, (key) => values[key]!), values.cost),
       });
     const now = performance.now();
     if (!this.#settings.onProgress || (step < this.#total && now - this.#shown < PROGRESS_EVERY_MS)) return;
@@ -72,6 +73,7 @@ export class Reporter {
       loss: this.#meter.mean('loss'),
       accuracy: this.#meter.means('accuracy'),
       entropy: this.#meter.means('entropy'),
+      ...this.#decided(),
       imagesPerSecond: this.#settings.batch / each,
       secondsLeft: each * (this.#total - step),
     });
@@ -85,6 +87,7 @@ export class Reporter {
       loss: this.#meter.mean('loss'),
       accuracy: this.#meter.means('accuracy'),
       entropy: this.#meter.means('entropy'),
+      ...this.#decided(),
       ...(validation ? { validation } : {}),
       seconds,
       imagesPerSecond: (this.#perEpoch * this.#settings.batch) / seconds,
@@ -92,6 +95,10 @@ export class Reporter {
     this.history.push(metrics);
     this.#meter = new Meter();
     this.#file?.write({ type: 'epoch', step, ...metrics });
+  }
+
+  #decided(): DecisionMetrics {
+    return decided((kind) => this.#meter.means(kind), this.#meter.has('cost') ? this.#meter.mean('cost') : undefined);
   }
 
   summary(): { epochs: number; seconds: number; imagesPerSecond: number } {
@@ -103,4 +110,9 @@ export class Reporter {
   close(): void {
     this.#file?.close();
   }
+}
+
+/** Rates and expected cost, where the net has decisions that are no exits. */
+function decided(rates: (kind: string) => Record<string, number>, cost: number | undefined): DecisionMetrics {
+  return cost === undefined ? {} : { rate: rates('rate'), cost };
 }

@@ -13,15 +13,19 @@ import {
   expand,
   input,
   less,
+  meanAll,
   ndarray,
+  reduceMean,
   reshape,
   simplify,
   sizeOf,
+  split,
   sqrt,
   type Tensor,
   toOnnx,
 } from '../graph/index.ts';
 import { accuracy, clipByGlobalNorm, entropy, type Optimizer } from '../nn/index.ts';
+import type { ScalarInput } from './decide.ts';
 import type { Layout } from './layout.ts';
 import { bind, flatParameters, type ObjectiveOptions, objectiveOf } from './objective.ts';
 import type { NoiseInput } from './prepare.ts';
@@ -46,6 +50,7 @@ export interface TrainingGraphs {
   readonly statistics: Layout;
   readonly slots: readonly string[];
   readonly noise: readonly NoiseInput[];
+  readonly scalars: readonly ScalarInput[];
   readonly answers: readonly string[];
   readonly decisions: readonly string[];
 }
@@ -73,7 +78,8 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
   const { optimizer } = options;
   const parameters = flatParameters(net);
   const { weights, statistics, flat, flatStatistics } = parameters;
-  const { labels, answers, loss, gradients, nextStatistics, noise } = objectiveOf(net, parameters, options);
+  const objective = objectiveOf(net, parameters, options);
+  const { labels, answers, loss, gradients, nextStatistics, noise, scalars } = objective;
 
   const whole = concat(
     gradients.map((g) => reshape(g, [-1])),
@@ -104,6 +110,16 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
     outputs[`accuracy/${name}`] = accuracy(logits, labels);
     outputs[`entropy/${name}`] = entropy(logits);
   }
+  for (const { decision, weights: w } of objective.decisions) {
+    const shares = split(
+      reduceMean(w, [0]),
+      decision.options.map(() => 1),
+      0,
+    );
+    for (const [k, { name }] of decision.options.entries())
+      outputs[`rate/${decision.name}/${name}`] = reshape(shares[k]!, []);
+  }
+  if (objective.expected) outputs.cost = meanAll(objective.expected);
 
   const seen = observe(net);
   const observed = [...seen.scores.map((s) => s.score), ...seen.answers.map((a) => a.logits)];
@@ -120,6 +136,7 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
     statistics,
     slots: optimizer.slots,
     noise,
+    scalars,
     answers: answers.map((a) => a.name),
     decisions: seen.scores.map((s) => s.decision),
   };

@@ -5,13 +5,13 @@ import {
   costTable,
   cut,
   decisionsOf,
+  extremeMacs,
   type Model,
   zeroLossSampleSize,
 } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { formatShape, sameShape } from '../../graph/index.ts';
 import type { SessionOptions } from '../../runtime/index.ts';
-import { extremeMacs } from '../paths.ts';
 import { toBytes } from '../save.ts';
 import { type Compared, compareAnswers } from './compare.ts';
 import { features } from './features.ts';

@@ -1,32 +1,32 @@
-import { DynaError } from '../../errors.ts';
 import { simplify, type Tensor } from '../../graph/index.ts';
 import { answersOf, joinsOf, type Net } from '../net.ts';
+import type { Thresholds } from './choice.ts';
+import { settled } from './settled.ts';
 
 /** Everything computed and shown: what calibration and reports look at. */
 export interface Observed {
-  /** Score of each decision, in the order of a trace's columns. */
+  /** Score of each exit, [N], in the order of a trace's columns. */
   readonly scores: readonly { readonly decision: string; readonly score: Tensor }[];
   /** Every answer of the net, earliest first; the last is the full net's. */
   readonly answers: readonly { readonly name: string; readonly logits: Tensor }[];
+  /** What the decisions that are no exits chose: the option's number for each row, [N, 1]. */
+  readonly choices: readonly { readonly decision: string; readonly column: Tensor }[];
 }
 
 /**
- * All scores and all answers of a net whose decisions are all exits.
+ * All scores and all answers of a net's exits. Other decisions choose for themselves, at `thresholds`.
  *
- * @throws DynaError 'graph' where another decision is among them
+ * @param thresholds of decisions that are no exits; others part where trained gates do
  */
-export function observe(net: Net): Observed {
-  const joins = joinsOf(net);
-  const answers = answersOf(net);
-  const other = joins.find((j) => !j.attrs.decision.options.some((o) => o.answers));
-  if (other)
-    throw new DynaError(
-      'graph',
-      `decision "${other.attrs.decision.name}" is no exit: what the net would answer then depends on its choice; fix it with cut() first`,
-    );
-  const all = simplify([...joins.map((j) => j.inputs[0]!), ...answers.map((a) => a.logits)]);
+export function observe(net: Net, thresholds: Thresholds = {}): Observed {
+  const { net: open, choices } = settled(net, thresholds);
+  const joins = joinsOf(open);
+  const answers = answersOf(open);
+  const all = simplify([...joins.map((j) => j.inputs[0]!), ...answers.map((a) => a.logits), ...[...choices.values()]]);
+  const first = joins.length + answers.length;
   return {
     scores: joins.map((j, i) => ({ decision: j.attrs.decision.name, score: all[i]! })),
     answers: answers.map((a, i) => ({ name: a.name, logits: all[joins.length + i]! })),
+    choices: [...choices.keys()].map((decision, i) => ({ decision, column: all[first + i]! })),
   };
 }

@@ -1,4 +1,5 @@
-import type { Decision, RegionCost } from '../dynamic/index.ts';
+import type { RegionCost } from './cost.ts';
+import type { Decision } from './decision.ts';
 
 /** The choices of a net and what they cost. */
 export interface Paths {

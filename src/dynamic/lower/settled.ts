@@ -1,0 +1,33 @@
+import { constant, rewrite, type Tensor } from '../../graph/index.ts';
+import { isExit, isSelect, optionValues, ownThresholds } from '../decision.ts';
+import { decisionsOf, type Net } from '../net.ts';
+import { checkDecisions, choose, type Thresholds, thresholdArray } from './choice.ts';
+import { pick } from './masked.ts';
+
+/** A net whose only decisions are exits, and what its other decisions chose. */
+export interface Settled {
+  readonly net: Net;
+  /** The option's number for each row, [N, 1], by the decision's name; also where it would not be reached. */
+  readonly choices: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * Lets all decisions but the exits choose for themselves, at fixed thresholds and with everything computed.
+ *
+ * @param thresholds by name; others part where trained gates do: at 0, or at the largest score
+ * @throws DynaError 'usage' for a decision that the net does not have
+ */
+export function settled(net: Net, thresholds: Thresholds = {}): Settled {
+  checkDecisions(net, Object.keys(thresholds));
+  const fixed: Thresholds = { ...ownThresholds(decisionsOf(net)), ...thresholds };
+  const choices = new Map<string, Tensor>();
+  const [output] = rewrite([net.output], (node, inputs) => {
+    if (!isSelect(node) || isExit(node.attrs.decision)) return undefined;
+    const { decision } = node.attrs;
+    const choice = choose(decision, inputs[0]!, constant(thresholdArray(decision, fixed[decision.name])));
+    choices.set(decision.name, choice.column());
+    const values = decision.options.map((_, k) => optionValues(inputs, node.attrs, k));
+    return values.reduceRight((rest, own, k) => rest.map((r, i) => pick(choice.mask(k), own[i]!, r)));
+  });
+  return { net: { ...net, output: output! }, choices };
+}

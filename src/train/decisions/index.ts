@@ -1,0 +1,7 @@
+/** Ways to train decisions that are not exits: what stands for the hard choice, and what compute costs. */
+export { type MacTargetOptions, macPrice, macTarget, type RateOptions, rateTarget } from './cost.ts';
+export { type GumbelOptions, gumbel } from './gumbel.ts';
+export { type ReinforceOptions, reinforce } from './reinforce.ts';
+export { softMixture } from './soft.ts';
+export { exponential } from './temperature.ts';
+export type { DecisionTraining, LossTerm, LossView, Meeting, Weighed } from './types.ts';

@@ -1,0 +1,55 @@
+import type { Decision } from '../../dynamic/index.ts';
+import type { Tensor } from '../../graph/index.ts';
+import type { Schedule } from '../../nn/index.ts';
+
+/** What a way of training knows of one decision. */
+export interface Meeting {
+  readonly decision: Decision;
+  /** One logit for each option, [N, K]. */
+  readonly logits: Tensor;
+  /** How many decisions the net has that are not exits, and which of them, from the input on, this is. */
+  readonly index: number;
+  readonly count: number;
+  /** Uniform noise in [0, 1) of a shape, fed by the host, another one for each step. */
+  uniform(shape: readonly number[]): Tensor;
+  /** One of the way's own scalars at this step, []. */
+  scalar(name: string): Tensor;
+}
+
+/** How a decision goes in training. */
+export interface Weighed {
+  /** [N, K], rows of sum 1. */
+  readonly weights: Tensor;
+  /** log of the probability with which each input's action was drawn, [N]; for ways that learn from rewards. */
+  readonly logProbability?: Tensor;
+  /** Entropy of the distribution that it was drawn from, in nats, [N]. */
+  readonly entropy?: Tensor;
+}
+
+/** What terms of the loss may look at. */
+export interface LossView {
+  /** The task's loss of each input, [N]. */
+  readonly losses: Tensor;
+  /** Expected MACs of each input as a share of the dearest path, [N]. */
+  readonly cost: Tensor;
+  readonly decisions: readonly (Weighed & { readonly decision: Decision })[];
+  scalar(name: string): Tensor;
+}
+
+/** A term of the loss, a scalar. */
+export interface LossTerm {
+  readonly name: string;
+  /** Scalars that it needs at each step. */
+  readonly scalars?: Readonly<Record<string, Schedule>>;
+  of(view: LossView): Tensor;
+}
+
+/** A way to train decisions that are not exits: what stands for the hard choice, and what is added to the loss. */
+export interface DecisionTraining {
+  readonly name: string;
+  /** Scalars that it needs at each step, by name. */
+  readonly scalars?: Readonly<Record<string, Schedule>>;
+  weigh(meeting: Meeting): Weighed;
+  /** Added to the loss. */
+  readonly term?: LossTerm;
+}
