@@ -132,10 +132,13 @@ export function classCounts(ds: Dataset): number[] {
  *
  * @throws DynaError 'data'
  */
-export function requireClasses(ds: Dataset): void {
+export function requireClasses(
+  ds: Pick<Dataset, 'name' | 'classes' | 'length'> & Partial<Pick<Dataset, 'labels'>>,
+): void {
   if (ds.classes.length === 0)
     throw new DynaError('data', `${ds.name} has no labels`, { fix: 'put the images in one sub-folder for each class' });
-  const present = classCounts(ds).flatMap((count, label) => (count > 0 ? [ds.classes[label]] : []));
+  // The labels of a source are known one by one, when its items are read.
+  const present = ds.labels ? ds.classes.filter((_, label) => ds.labels!.includes(label)) : ds.classes;
   if (present.length < 2)
     throw new DynaError('data', `${ds.name} needs at least two classes, all ${ds.length} items are "${present[0]}"`);
 }

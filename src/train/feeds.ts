@@ -1,10 +1,11 @@
-import { type Batch, type Loader, Random } from '../data/index.ts';
+import { type Batch, Random } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
 import { type NDArray, ndarray, sizeOf } from '../graph/index.ts';
 import type { Schedule } from '../nn/index.ts';
 import type { Arrays, GraphSignature } from '../runtime/index.ts';
 import type { ScalarInput } from './decide.ts';
 import type { NoiseInput } from './prepare.ts';
+import type { Batches } from './source.ts';
 
 /** Everything that one step is fed with. */
 export interface StepFeeds {
@@ -15,7 +16,7 @@ export interface StepFeeds {
 }
 
 export interface FeedsOptions {
-  readonly batches: Loader;
+  readonly batches: Batches;
   readonly schedule: Schedule;
   readonly seed: number;
   readonly noise: readonly NoiseInput[];
@@ -59,11 +60,11 @@ function feedsAt(step: number, { x, y }: Batch, o: FeedsOptions): StepFeeds {
 }
 
 /** The feeds of all steps from `first` on, each a pure function of (seed, step): any step can be made again. */
-export function* feedsFrom(first: number, o: FeedsOptions): Generator<StepFeeds> {
+export async function* feedsFrom(first: number, o: FeedsOptions): AsyncGenerator<StepFeeds> {
   const perEpoch = o.batches.batchesPerEpoch;
   let step = first;
   while (step < o.total) {
     const epoch = Math.floor(step / perEpoch);
-    for (const batch of o.batches.epoch(epoch, step % perEpoch)) yield feedsAt(step++, batch, o);
+    for await (const batch of o.batches.epoch(epoch, step % perEpoch)) yield feedsAt(step++, batch, o);
   }
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { dataset, Random } from '../data/index.ts';
+import { dataset, type IndexedSource, Random } from '../data/index.ts';
 import { net } from '../dynamic/index.ts';
 import { classify, constantRate, conv, flatten, linear, sgd } from '../nn/index.ts';
 import { weightsHash } from './fixtures/hash.ts';
@@ -49,6 +49,36 @@ it('learns, tells its progress, and gives back everything that a model needs', a
   expect(trained.preprocessing).toEqual({ shape: [1, 8, 8], scale: 1 / 255, mean: [0.45], std: [0.2] });
   const means = [...trained.weights].find(([name]) => name.endsWith('/mean'))?.[1];
   expect([...(means!.data as Float32Array)].some((v) => v !== 0)).toBe(true); // statistics were measured
+});
+
+it('trains from a source that is read on the way, to the very weights that memory gives', async () => {
+  const held = halves(320, 1);
+  let reads = 0;
+  const source: IndexedSource = {
+    ...{ name: held.name, shape: held.shape, classes: held.classes, mean: held.mean, std: held.std },
+    length: held.length,
+    async read(index) {
+      reads++;
+      return { inputs: (held.inputs as Uint8Array).subarray(64 * index, 64 * (index + 1)), label: held.labels[index]! };
+    },
+  };
+  const options = { epochs: 2, batch: 32, seed: 3, augment: { flip: true, crop: 1 } } as const;
+  const [streamed, inMemory] = [
+    await train(tiny(), { ...options, data: source }),
+    await train(tiny(), { ...options, data: held }),
+  ];
+  expect(weightsHash(streamed)).toBe(weightsHash(inMemory));
+  expect(streamed.preprocessing).toEqual(inMemory.preprocessing);
+  expect(reads).toBeGreaterThanOrEqual(2 * 320);
+});
+
+it('says what is wrong with an item of a source, by its number', async () => {
+  const held = halves(64, 1);
+  const source: IndexedSource = {
+    ...{ name: 'torn', shape: held.shape, classes: held.classes, mean: held.mean, std: held.std, length: 64 },
+    read: async (index) => ({ inputs: (held.inputs as Uint8Array).subarray(0, index === 7 ? 63 : 64), label: 0 }),
+  };
+  await expect(train(tiny(), { data: source, epochs: 1, batch: 32 })).rejects.toThrow('item 7 of torn has 63 values');
 });
 
 it('leaves the event loop free', async () => {

@@ -1,4 +1,3 @@
-import { type Loader, loader } from '../data/index.ts';
 import { type Net, parametersOf } from '../dynamic/index.ts';
 import { ndarray } from '../graph/index.ts';
 import { materialize } from '../nn/index.ts';
@@ -11,6 +10,7 @@ import { flatten, unflatten } from './layout.ts';
 import type { Values } from './meter.ts';
 import { checkTrainable, type Settings, settingsOf, type TrainOptions } from './options.ts';
 import { Reporter } from './reporter.ts';
+import { type Batches, batchesOf, holdsBytes } from './source.ts';
 import { type TrainingGraphs, trainingGraphs } from './step.ts';
 import { TrainingStopped } from './stopped.ts';
 import type { Trained } from './types.ts';
@@ -30,9 +30,9 @@ import type { Trained } from './types.ts';
 export async function train(net: Net, options: TrainOptions): Promise<Trained> {
   const settings = settingsOf(options);
   checkTrainable(net, settings);
-  const { data, batch, seed, augment, checkpoint } = settings;
+  const { data, checkpoint } = settings;
   const graphs = trainingGraphs(net, { ...settings, block: await blockSize() });
-  const batches = loader(data, { batch, seed, shuffle: true, dropLast: true, ...(augment ? { augment } : {}) });
+  const batches = batchesOf(data, settings);
   const total = settings.epochs * batches.batchesPerEpoch;
   const keeper = checkpoint === undefined ? undefined : await Keeper.open(checkpoint, graphs, settings, total);
   const runner = await openStateInWorker(
@@ -65,7 +65,7 @@ class Training {
   readonly #net: Net;
   readonly #settings: Settings;
   readonly #graphs: TrainingGraphs;
-  readonly #batches: Loader;
+  readonly #batches: Batches;
   readonly #runner: StateRunner;
   readonly #reporter: Reporter;
   readonly #keeper: Keeper | undefined;
@@ -76,7 +76,7 @@ class Training {
     net: Net,
     settings: Settings,
     graphs: TrainingGraphs,
-    batches: Loader,
+    batches: Batches,
     runner: StateRunner,
     reporter: Reporter,
     keeper: Keeper | undefined,
@@ -95,15 +95,16 @@ class Training {
     if (!this.#keeper?.found) await this.#save(); // a folder that cannot be written should not be found out after an epoch
     await this.#finishEpoch(); // a run may have been stopped between an epoch's last step and its end
     const feeds = this.#feedsFrom(this.#step);
-    let next = feeds.next();
+    let next = await feeds.next();
     while (!next.done) {
       await this.#stopIfAsked();
       const begin = performance.now();
       const { step, lr } = next.value;
       const running = this.#runner.call('train', next.value.feeds, { transfer: true });
-      running.catch(() => undefined); // awaited below, once the next batch is made
-      next = feeds.next();
-      const values = numbers(await running);
+      // The next batch is made meanwhile.
+      const [results, following] = await Promise.all([running, feeds.next()]);
+      next = following;
+      const values = numbers(results);
       if (!Number.isFinite(values.loss! + values.norm!)) await this.#diverged(step, lr, values);
       this.#step++;
       this.#reporter.step(this.#step, values, lr, (performance.now() - begin) / 1000);
@@ -115,7 +116,7 @@ class Training {
     return this.#result();
   }
 
-  #feedsFrom(step: number): Generator<StepFeeds> {
+  #feedsFrom(step: number): AsyncGenerator<StepFeeds> {
     const { schedule, seed, epochs } = this.#settings;
     return feedsFrom(step, {
       batches: this.#batches,
@@ -159,7 +160,7 @@ class Training {
   async #diverged(step: number, lr: number, { loss, norm }: Values): Promise<never> {
     // The engine left the state as it was before this step, and the step's feeds can be made again.
     const state = await this.#runner.read();
-    const { feeds } = this.#feedsFrom(step).next().value as StepFeeds;
+    const { feeds } = (await this.#feedsFrom(step).next()).value as StepFeeds;
     const where = await whereNotFinite(this.#net, this.#settings, state, feeds, this.#settings.session);
     const what = Number.isFinite(loss) ? `gradient's norm became ${norm}` : `loss became ${loss}`;
     const epoch = Math.floor(step / this.#batches.batchesPerEpoch) + 1;
@@ -184,7 +185,7 @@ class Training {
       classes: data.classes,
       preprocessing: {
         shape: data.shape,
-        scale: data.inputs instanceof Uint8Array ? 1 / 255 : 1,
+        scale: (await holdsBytes(data)) ? 1 / 255 : 1,
         mean: data.mean,
         std: data.std,
       },

@@ -1,7 +1,9 @@
 /** Training: a net and data in, weights out; it can be stopped and continued at any step. */
+export * from './decisions/index.ts';
 export { train } from './fit.ts';
 export type { MetricsLine } from './metrics.ts';
 export type { TrainOptions, TrainProgress } from './options.ts';
+export type { TrainingData } from './source.ts';
 export { type StepOptions, type TrainingGraphs, trainingGraphs } from './step.ts';
 export { type StopReason, TrainingStopped } from './stopped.ts';
 export { openTrained, saveTrained } from './trained.ts';

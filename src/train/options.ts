@@ -4,6 +4,7 @@ import { DynaError } from '../errors.ts';
 import { type NDArray, sameShape } from '../graph/index.ts';
 import { cosine, type Optimizer, type Schedule, sgd } from '../nn/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
+import { labelsOf, type TrainingData } from './source.ts';
 import type { StepOptions } from './step.ts';
 import type { DecisionMetrics } from './types.ts';
 
@@ -26,7 +27,8 @@ export interface TrainOptions
   extends Partial<
     Pick<StepOptions, 'batch' | 'clip' | 'smoothing' | 'weights' | 'distill' | 'teacher' | 'decisions' | 'cost'>
   > {
-  readonly data: Dataset;
+  /** In memory, or an indexed source such as `imageStream`, whose items are read while the training runs. */
+  readonly data: TrainingData;
   /** Answers are checked on it after each epoch. */
   readonly validation?: Dataset;
   readonly epochs: number;
@@ -99,7 +101,7 @@ export function settingsOf(options: TrainOptions): Settings {
 }
 
 /** @throws DynaError 'data' when the net cannot be trained or validated on `data` */
-function checkFits(net: Net, data: Dataset): void {
+function checkFits(net: Net, data: TrainingData): void {
   if (!sameShape(net.spec.input, data.shape))
     throw new DynaError(
       'data',
@@ -109,11 +111,12 @@ function checkFits(net: Net, data: Dataset): void {
   const classes = Number(answersOf(net).at(-1)!.logits.shape[1]);
   if (data.classes.length !== classes)
     throw new DynaError('data', `the net answers with ${classes} classes, ${data.name} has ${data.classes.length}`);
-  const wrong = data.labels.findIndex((label) => !(label >= 0 && label < classes));
+  const labels = labelsOf(data);
+  const wrong = labels?.findIndex((label) => !(label >= 0 && label < classes)) ?? -1;
   if (wrong >= 0)
     throw new DynaError(
       'data',
-      `label ${data.labels[wrong]} of item ${wrong} in ${data.name} is out of range: expected 0 to ${classes - 1}`,
+      `label ${labels![wrong]} of item ${wrong} in ${data.name} is out of range: expected 0 to ${classes - 1}`,
     );
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type Dataset, fingerprint } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { Schedule } from '../nn/index.ts';
 import type { Settings } from './options.ts';
+import { identity, type TrainingData } from './source.ts';
 import type { TrainingGraphs } from './step.ts';
 
 /** All that decides the weights after a given step: two runs of one recipe on one machine give the same bits. */
@@ -32,7 +32,7 @@ function weightsDigest(weights: ReadonlyMap<string, NDArray>): string {
   return hash.digest('hex');
 }
 
-export function recipeOf(graphs: TrainingGraphs, data: Dataset, s: Settings): Recipe {
+export function recipeOf(graphs: TrainingGraphs, data: TrainingData, s: Settings): Recipe {
   const params = [...graphs.weights.params, ...graphs.statistics.params];
   return {
     net: digest(graphs.evaluate),
@@ -41,7 +41,7 @@ export function recipeOf(graphs: TrainingGraphs, data: Dataset, s: Settings): Re
     seed: s.seed,
     optimizer: s.optimizer.name,
     augment: JSON.stringify(s.augment ?? {}),
-    data: digest(`${fingerprint(data)} ${data.mean.join()} ${data.std.join()}`),
+    data: digest(`${identity(data)} ${data.mean.join()} ${data.std.join()}`),
     dataName: data.name,
     step: digest(graphs.train),
     ...(s.start ? { start: weightsDigest(s.start) } : {}),
