@@ -31,7 +31,7 @@ beforeAll(async () => {
   const args = ['train', 'small.mjs', '--data', 'photos', '--epochs', '3', '--batch', '16', '--out', 'run', '--json'];
   const trained = await here(args);
   // Nothing but the planner's word that so small a net gains nothing from its exits.
-  expect(trained.stderr).toMatch(/^(note: exit "[^"]+" guards [^\n]+\n)+$/);
+  expect(trained.stderr).toMatch(/^(note: small: exit "[^"]+" guards [^\n]+\n)+$/);
   expect(trained.code).toBe(0);
   const { validation, split } = JSON.parse(trained.stdout) as { validation: { final: number }; split: object };
   expect(validation.final).toBeGreaterThan(0.8);

@@ -71,7 +71,7 @@ export function curveOf(model: CertifiedModel, seen: Observations, pathMs: reado
   return model.points.map((point: Point): CurvePoint => {
     const taken = exitsTaken(
       seen.scores,
-      seen.decisions.map((d) => point.thresholds[d]!),
+      seen.decisions.map((d) => point.thresholds[d] as number),
     );
     const counts = new Array<number>(width).fill(0);
     let right = 0;

@@ -46,8 +46,11 @@ const region = record<RegionCost>({
   integerOps: amount,
 });
 
+const oneOrMore: Read<number | number[]> = (value, at) =>
+  Array.isArray(value) ? list(extended)(value, at) : extended(value, at);
+
 const point = record<Point>({
-  thresholds: table(extended),
+  thresholds: table(oneOrMore),
   budget: share,
   risk: number,
   shares: list(share),
@@ -150,11 +153,17 @@ function checkTogether(c: ModelCard): void {
   const wanted = decisions.filter((d) => d.rule === 'threshold').map((d) => d.name);
   const exits = decisions.filter(isExit).length;
   for (const [i, { thresholds, shares }] of points.entries()) {
-    const names = Object.keys(thresholds);
-    require(names.length === wanted.length &&
-      wanted.every((n) =>
-        Object.hasOwn(thresholds, n),
-      ), `points[${i}].thresholds`, `one for each of ${wanted.join(', ') || 'no decisions'}`, names);
+    const at = `points[${i}].thresholds`;
+    const missing = wanted.find((n) => !Object.hasOwn(thresholds, n));
+    require(missing === undefined, at, `one for each of ${wanted.join(', ') || 'no decisions'}`, Object.keys(
+      thresholds,
+    ));
+    for (const [name, value] of Object.entries(thresholds)) {
+      const several = named.get(name)?.rule === 'argmax';
+      const fits = Array.isArray(value) ? several && value.length === named.get(name)!.options.length : !several;
+      require(named.has(name) &&
+        fits, `${at}["${name}"]`, 'of a known decision: one number, or one for each option', value);
+    }
     require(shares.length === exits + 1, `points[${i}].shares`, `${exits + 1} numbers`, shares);
   }
   const claims = points.some((q) => q.certified);

@@ -11,3 +11,7 @@ export function floor32(x: number): number {
   bits[0]! += nearest > 0 ? -1 : 1;
   return value[0]!;
 }
+
+/** Thresholds of one decision, each rounded down; those of several options are compared with each other, not with scores. */
+export const floored = <T extends number | readonly number[]>(value: T): T =>
+  (typeof value === 'number' ? floor32(value) : (value as readonly number[]).map(Math.fround)) as T;

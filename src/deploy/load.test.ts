@@ -114,12 +114,17 @@ describe('run', () => {
     const gate = modelOf(gated());
     const loaded = await load(toBytes(gate));
     const forced = await loaded.run(pixels(4), { thresholds: { select1: Number.NEGATIVE_INFINITY } });
-    const skipped = await loaded.run(pixels(4));
+    const skipped = await loaded.run(pixels(4), { thresholds: { select1: Number.POSITIVE_INFINITY } });
+    const free = await loaded.run(pixels(64));
+    const half = await loaded.run(pixels(64), { thresholds: { select1: 0 } });
     await loaded.close();
     expect(forced.answers.map((a) => a.exit)).toEqual(new Array(4).fill('final'));
     expect(forced.trace[0]!.rows).toMatchObject([{ decision: 'select1', value: 1, reached: true }]);
     expect(forced.trace[0]!.macs).toBe(loaded.card.fullMacs);
     expect(skipped.trace[0]!.macs).toBeLessThan(loaded.card.fullMacs);
+    // Nothing is calibrated: the gate parts where it was trained to, at 0.
+    expect(free.trace).toEqual(half.trace);
+    expect(free.point).toMatchObject({ certified: false });
   });
 });
 

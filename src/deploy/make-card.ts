@@ -6,7 +6,7 @@ import {
   decisionsOf,
   extremeMacs,
   isExit,
-  neverThresholds,
+  ownThresholds,
 } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { version } from '../version.ts';
@@ -45,9 +45,9 @@ export function cardOf(
   return readCardJson(encodeCard(card));
 }
 
-/** Every threshold at "never": what a model does before it is calibrated. */
+/** What a model does before it is calibrated: nobody exits, and gates part where they were trained to. */
 const fullPoint = (decisions: readonly Decision[]): Point => ({
-  thresholds: neverThresholds(decisions),
+  thresholds: ownThresholds(decisions),
   budget: 1,
   risk: 0,
   shares: [...decisions.filter(isExit).map(() => 0), 1],

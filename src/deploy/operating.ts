@@ -166,5 +166,8 @@ function usedPoint({ budget, certified }: Point): UsedPoint {
   return certified ? { budget, certified } : { budget, certified, note: 'not certified' };
 }
 
-const equal = (a: number | readonly number[] | undefined, b: number | undefined): boolean =>
-  a === b || (b === undefined && Array.isArray(a) && a.every((v) => v === 0));
+/** Thresholds that are left out are zeros, one for each option. */
+const equal = (a: number | readonly number[] = [], b: number | readonly number[] = []): boolean => {
+  const [x, y] = [[a].flat(), [b].flat()];
+  return Array.from({ length: Math.max(x.length, y.length) }, (_, k) => (x[k] ?? 0) === (y[k] ?? 0)).every(Boolean);
+};

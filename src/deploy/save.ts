@@ -15,7 +15,7 @@ import {
 } from '../graph/index.ts';
 import { CARD_KEY, defaultNames, encodeCard, type ModelCard, type TensorNames } from './card.ts';
 import { contentHash } from './content-hash.ts';
-import { floor32 } from './float32.ts';
+import { floored } from './float32.ts';
 import { cardOf } from './make-card.ts';
 import { giving, type OutputMeaning } from './meaning.ts';
 
@@ -80,7 +80,7 @@ function renamed(net: Net, name: string): Net {
 
 function plainOnnx({ net, weights }: Model, card: ModelCard): OnnxModel {
   const { form, points, chosen, names = defaultNames, output: meaning } = card;
-  const defaults = Object.entries(points[chosen]!.thresholds).map(([name, t]) => [name, floor32(t)] as const);
+  const defaults = Object.entries(points[chosen]!.thresholds).map(([name, t]) => [name, floored(t)] as const);
   const { output, trace } = sparse(renamed(net, names.input), Object.fromEntries(defaults), { form });
   const outputs: Record<string, Tensor> = { [names.output]: giving(output, meaning) };
   if (trace) outputs.trace = trace;

@@ -2,15 +2,26 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { seeded } from '../../test/support/random.ts';
 import { outputsOf, runAll } from '../../test/support/run.ts';
 import { dataset } from '../data/index.ts';
-import { ndarray, reshape, slice, type Tensor } from '../graph/index.ts';
+import {
+  concat,
+  fullLike,
+  ndarray,
+  reduceMax,
+  reduceMean,
+  slice,
+  sub,
+  type Tensor,
+  unsqueeze,
+} from '../graph/index.ts';
 import { linear, materialize } from '../nn/index.ts';
 import { certify, exitCosts } from './calibrate.ts';
 import { argmaxAt } from './logits.ts';
 import { sparse } from './lower/sparse.ts';
 import type { CertifiedModel, Model } from './model.ts';
-import { decisionsOf, exit, net, parametersOf, select } from './net.ts';
+import { exit, net, select } from './net.ts';
 import { observations } from './observations.ts';
 import { decodeTrace, traceKey } from './trace.ts';
+import { decisionsOf, parametersOf } from './traced.ts';
 
 const CLASSES = 3;
 const identity = (gain: number) => (shape: readonly number[]) => ({
@@ -166,15 +177,10 @@ describe('certify', () => {
     await expect(certify(model, options)).rejects.toThrow(/label/);
   });
 
-  it('refuses a net without decisions, one with other decisions than exits, and too few inputs', async () => {
+  it('refuses a net without decisions, and too few inputs', async () => {
     const options = { tune: held, data: held, epsilon: 0.05 };
     const still = net({ input: [9] }, read(1, 2));
     await expect(certify({ ...model, net: still }, options)).rejects.toThrow(/no decisions.*put exits in it/);
-    const gated = net({ input: [9] }, (x) => {
-      const score = reshape(linear(x, 1), [0]);
-      return read(1, 2)(select({ score, options: { skip: () => x, run: () => linear(x, 9) }, name: 'gate' }));
-    });
-    await expect(certify({ ...model, net: gated }, options)).rejects.toThrow(/"gate" is no exit/);
     await expect(certify(model, { ...options, data: split(10, 9) })).rejects.toMatchObject({ code: 'certificate' });
   });
 });
@@ -182,4 +188,77 @@ describe('certify', () => {
 it('exitCosts are the MACs up to each exit, with the heads before it', () => {
   expect(exitCosts(opinions)).toEqual([9, 18, 18 + 2 * 81 + 9]);
   expect(decisionsOf(opinions)).toHaveLength(2);
+});
+
+/** How far the largest of an opinion's three numbers stands out: what a gate may know without labels. */
+const sureness = (x: Tensor, k: number): Tensor => sub(reduceMax(part(x, k), [1]), reduceMean(part(x, k), [1]));
+
+const threshold = net({ input: [9] }, (x) => {
+  const work = (t: Tensor) => ['more', 'work'].reduce((y, name) => linear(y, 9, { name, init: eye }), t);
+  return select({
+    name: 'gate',
+    family: 'skip',
+    score: sureness(x, 0),
+    options: { run: () => read(1, 2)(work(x)), skip: () => read(1, 0)(x) },
+  });
+});
+
+/** One of three ways: the best opinion is the dearest. */
+const argmax = net({ input: [9] }, (x) => {
+  const works = (count: number) => (t: Tensor) =>
+    Array.from({ length: count }, (_, i) => `work${i}`).reduce((y, name) => linear(y, 9, { name, init: eye }), t);
+  const sure = (k: number) => unsqueeze(sureness(x, k), [1]);
+  return select({
+    name: 'gate',
+    score: concat([fullLike(sure(0), 2), sure(1), sure(0)], 1),
+    options: { full: () => read(1, 2)(works(3)(x)), half: () => read(1, 1)(works(1)(x)), none: () => read(1, 0)(x) },
+  });
+});
+
+/** A gate in front of an exit. */
+const both = net({ input: [9] }, (x) => {
+  const work = (t: Tensor) => linear(t, 9, { name: 'work', init: eye });
+  x = select({ name: 'gate', score: sub(1.5, sureness(x, 2)), options: { run: () => work(x), skip: () => x } });
+  x = exit(x, { head: read(1, 0) });
+  return read(1, 2)(linear(linear(x, 9, { name: 'more', init: eye }), 9, { name: 'again', init: eye }));
+});
+
+describe.each([
+  ['a gate with a threshold', threshold],
+  ['a gate with three options', argmax],
+  ['a gate in front of an exit', both],
+])('a certified net: %s', (_, made) => {
+  const gated: Model = { ...model, net: made, weights: materialize(parametersOf(made), 1) };
+  const held = split(1500, 3);
+  let certified: CertifiedModel;
+  beforeAll(async () => {
+    certified = await certify(gated, { tune: split(1500, 2), data: held, risk: 'harm', epsilon: 0.05, delta: 0.1 });
+  });
+
+  it('has cheaper points than the full one, in order', () => {
+    const proven = certified.points.filter((p) => p.certified);
+    expect(proven.length).toBeGreaterThan(2);
+    expect(certified.chosen.budget).toBeLessThan(0.95);
+    for (const [i, p] of certified.points.entries())
+      if (i > 0) expect(p.budget).toBeLessThanOrEqual(certified.points[i - 1]!.budget + 1e-9);
+  });
+
+  it('says of its points what the lowered net then does', async () => {
+    const key = traceKey(made);
+    const x = ndarray('float32', [held.length, 9], held.inputs as Float32Array);
+    const full = exitCosts(made).at(-1)!;
+    const answer = (logits: ArrayLike<number | bigint>, i: number) =>
+      argmaxAt(logits as Float32Array, i * CLASSES, CLASSES);
+    const [whole] = await runAll(outputsOf(sparse(made, certified.points[0]!.thresholds)), certified.weights, [x]);
+    for (const point of [certified.chosen, certified.points[1]!, certified.points.at(-1)!]) {
+      const [ran] = await runAll(outputsOf(sparse(made, point.thresholds)), certified.weights, [x]);
+      const traces = decodeTrace(ran!.trace!, key);
+      expect(traces.reduce((s, t) => s + t.macs, 0) / held.length / full).toBeCloseTo(point.budget, 6);
+      if (!point.certified) continue;
+      let harm = 0;
+      for (const [i, label] of held.labels.entries())
+        if (answer(ran!.output!.data, i) !== label && answer(whole!.output!.data, i) === label) harm++;
+      expect(harm / held.length).toBeCloseTo(point.risk, 12);
+    }
+  });
 });

@@ -1,7 +1,7 @@
 import { bytesPerElement } from '../graph/array.ts';
 import { type Block, itemSize, placement } from '../graph/index.ts';
 import { isSelect } from './decision.ts';
-import type { Net } from './net.ts';
+import type { Net } from './traced.ts';
 
 /** What computing something once for one input takes. */
 export interface CostVector {

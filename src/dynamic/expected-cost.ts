@@ -1,7 +1,7 @@
 import { add, mul, reshape, scalar, slice, type Tensor } from '../graph/index.ts';
 import { costTable, type RegionCost } from './cost.ts';
-import { decisionsOf, type Net } from './net.ts';
 import { extremeMacs } from './paths.ts';
+import { decisionsOf, type Net } from './traced.ts';
 
 /**
  * The MACs that each input is expected to take, as a share of the dearest path, [N]: the sum over regions of their MACs,

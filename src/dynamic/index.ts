@@ -24,23 +24,19 @@ export { type Settled, settled } from './lower/settled.ts';
 export { type SparseOptions, sparse } from './lower/sparse.ts';
 export { type Choices, cut } from './lower/static.ts';
 export { bindingHash, type CertifiedModel, type Model, type Point, type Preprocessing } from './model.ts';
-export {
-  type Answer,
-  answersOf,
-  decisionsOf,
-  type ExitOptions,
-  exit,
-  joinsOf,
-  MOST_NESTED,
-  type Net,
-  type NetSpec,
-  net,
-  parametersOf,
-  type SelectOptions,
-  select,
-} from './net.ts';
+export { type ExitOptions, exit, type NetOptions, net, type SelectOptions, select } from './net.ts';
 export { type Observations, type ObserveOptions, observations } from './observations.ts';
 export { extremeMacs, type Paths } from './paths.ts';
 export { type DecisionPlan, LEAST_RATIO, laptop, type Machine, plan } from './plan.ts';
 export { confidence, type ExitView, entropy, type Policy, type PolicyName, patience } from './policies.ts';
 export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceKey, traceSchema } from './trace.ts';
+export {
+  type Answer,
+  answersOf,
+  decisionsOf,
+  joinsOf,
+  MOST_NESTED,
+  type Net,
+  type NetSpec,
+  parametersOf,
+} from './traced.ts';

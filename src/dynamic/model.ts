@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { NDArray } from '../graph/index.ts';
 import type { Certificate, OperatingPoint } from './certify/index.ts';
-import type { Net } from './net.ts';
+import type { Thresholds } from './lower/choice.ts';
+import type { Net } from './traced.ts';
 
 /** How raw inputs become what the net is fed with: (value * scale - mean) / std, channel by channel. */
 export interface Preprocessing {
@@ -24,9 +25,9 @@ export interface Model {
 
 /** A setting of all thresholds that a caller can choose by its budget. */
 export interface Point {
-  /** By the decision's name; +Infinity is "never". */
-  readonly thresholds: Readonly<Record<string, number>>;
-  /** Mean share of the full net's MACs that it spent on the certify split: what `budget` is compared with. */
+  /** By the decision's name (one number, or one for each of several options); +Infinity is "never". */
+  readonly thresholds: Thresholds;
+  /** Mean share of the full net's MACs on the certify split: what `budget` is compared with; 1 before any measurement. */
   readonly budget: number;
   /** Observed risk on the certify split. */
   readonly risk: number;
@@ -52,7 +53,7 @@ export interface CertifiedModel extends Model {
 export function bindingHash(
   weights: Iterable<readonly [string, NDArray]>,
   preprocessing: Preprocessing,
-  points: readonly { readonly thresholds: Readonly<Record<string, number>> }[],
+  points: readonly { readonly thresholds: Thresholds }[],
 ): string {
   const hash = createHash('sha256');
   for (const [name, { dtype, dims, data }] of [...weights].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -64,7 +65,7 @@ export function bindingHash(
   hash.update(`preprocessing:${shape.join()}:${floats([scale])}:${floats(mean)}:${floats(std)}`);
   for (const { thresholds } of points) {
     const sorted = Object.entries(thresholds).sort(([a], [b]) => (a < b ? -1 : 1));
-    hash.update(JSON.stringify(sorted.map(([name, v]) => [name, String(Math.fround(v))])));
+    hash.update(JSON.stringify(sorted.map(([name, v]) => [name, floats(typeof v === 'number' ? [v] : v)])));
   }
   return hash.digest('hex');
 }

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { DynaError } from '../errors.ts';
 import { input, relu, reshape, slice, type Tensor } from '../graph/index.ts';
 import { classify, linear } from '../nn/index.ts';
-import { answersOf, decisionsOf, exit, joinsOf, net, parametersOf, select } from './net.ts';
+import { exit, net, select } from './net.ts';
+import { answersOf, decisionsOf, joinsOf, parametersOf } from './traced.ts';
 
 const gate = (x: Tensor, k = 1): Tensor => (k === 1 ? reshape(linear(x, 1), [0]) : linear(x, k));
 const trace = (fn: (x: Tensor) => Tensor) => net({ input: [4], classes: 3 }, fn);

@@ -7,38 +7,23 @@ import {
   fresh,
   input,
   layerScope,
-  type Node,
   nesting,
   order,
-  type ParamAttrs,
   placement,
   scope,
   scoped,
   type Tensor,
 } from '../graph/index.ts';
 import { paramsOf, withClasses } from '../nn/index.ts';
-import { type Decision, type Exactness, FINAL, isExit, isSelect, type Join, type Option, Select } from './decision.ts';
+import { type Decision, type Exactness, FINAL, type Option, Select } from './decision.ts';
+import { plan } from './plan.ts';
 import { confidence, type Policy, type PolicyName, policyOf } from './policies.ts';
+import { decisionsOf, MOST_NESTED, type Net, type NetSpec } from './traced.ts';
 
-export interface NetSpec {
-  /** Shape of one input, channels first: [1, 28, 28]. */
-  readonly input: readonly number[];
-  /** Number of classes that `classify` answers with. */
-  readonly classes?: number;
-  readonly name?: string;
+export interface NetOptions extends NetSpec {
+  /** Told of each decision that guards too little to be worth its own time; a process warning by default. */
+  readonly onWarning?: (message: string) => void;
 }
-
-/** A traced net: plain data. Everything else (training graph, file, cut-outs) is a pass over it. */
-export interface Net {
-  readonly name: string;
-  readonly spec: NetSpec;
-  readonly input: Tensor;
-  /** The answer, [N, classes] for classifiers. */
-  readonly output: Tensor;
-}
-
-/** ONNX Runtime's protobuf reader loads 31 nested branches and fails at 32. */
-export const MOST_NESTED = 31;
 
 interface PendingExit {
   readonly decision: Decision;
@@ -60,6 +45,8 @@ let tracing: Tracing | undefined;
  *
  * @param spec shape of one input and number of classes
  * @param fn the network as a plain function of its input [N, ...spec.input]; it may contain decisions
+ * Decisions that guard less than about 20 times their own time are warned of (see `plan`).
+ *
  * @throws DynaError 'graph' for equal parameter names and for more than 31 nested decisions
  * @example
  * const shirts = net({ input: [1, 28, 28], classes: 10 }, (x) => {
@@ -67,7 +54,7 @@ let tracing: Tracing | undefined;
  *   return classify(residual(x, 32, { stride: 2 }))
  * })
  */
-export function net(spec: NetSpec, fn: (x: Tensor) => Tensor): Net {
+export function net({ onWarning = warnOnce, ...spec }: NetOptions, fn: (x: Tensor) => Tensor): Net {
   if (tracing) throw new DynaError('graph', 'net() was called while another net is being traced; call it outside');
   const exits: PendingExit[] = [];
   tracing = { exits, option: undefined };
@@ -79,11 +66,22 @@ export function net(spec: NetSpec, fn: (x: Tensor) => Tensor): Net {
         output = apply(Select, [score, output, logits], { decision, results: 1 });
       const made: Net = { name: spec.name ?? 'net', spec, input: x, output };
       check(made);
+      for (const { warning } of plan(made)) if (warning) onWarning(`${made.name}: ${warning}`);
       return made;
     });
   } finally {
     tracing = undefined;
   }
+}
+
+const warned = new Set<string>();
+
+/** A loop that traces one net many times should not say so many times what it is. */
+function warnOnce(message: string): void {
+  if (warned.has(message)) return;
+  warned.add(message);
+  const { process } = globalThis;
+  process?.emitWarning?.(message, { type: 'PlanWarning', code: 'DYNA_PLAN' });
 }
 
 function check(made: Net): void {
@@ -203,34 +201,4 @@ export function select({ score, options, family = 'select', exactness = {}, name
     );
     return applyAll(Select, [score, ...values], { decision, results: 1 })[0]!;
   });
-}
-
-/** The joins of a net, outermost and earliest first. */
-export function joinsOf({ output }: Pick<Net, 'output'>): Join[] {
-  const { nodes, of } = placement([output]);
-  const at = new Map(nodes.map((n, i) => [n as Node, i]));
-  return nodes.filter(isSelect).sort((a, b) => of.get(a)!.depth - of.get(b)!.depth || at.get(a)! - at.get(b)!);
-}
-
-/** The decisions of a net, in the order of a trace's columns. */
-export const decisionsOf = (of: Pick<Net, 'output'>): Decision[] => joinsOf(of).map((n) => n.attrs.decision);
-
-/** The parameters of a net, in the order in which they were made. */
-export const parametersOf = ({ output }: Pick<Net, 'output'>): ParamAttrs[] => paramsOf([output]);
-
-/** An answer that the net can stop with: an exit's head, or the last layer ("final"). */
-export interface Answer {
-  readonly name: string;
-  readonly logits: Tensor;
-}
-
-/** All answers of a net, earliest first; the last is the full net's. */
-export function answersOf({ output }: Pick<Net, 'output'>): Answer[] {
-  const answers: Answer[] = [];
-  let rest = output;
-  while (isSelect(rest.node) && isExit(rest.node.attrs.decision)) {
-    answers.push({ name: rest.node.attrs.decision.name, logits: rest.node.inputs[2]! });
-    rest = rest.node.inputs[1]!;
-  }
-  return [...answers, { name: FINAL, logits: rest }];
 }

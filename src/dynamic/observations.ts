@@ -2,9 +2,11 @@ import { type Dataset, takeBatch } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
 import { encodeModel, formatShape, sameShape, type Tensor, toOnnx } from '../graph/index.ts';
 import { compileInWorker, type SessionOptions } from '../runtime/index.ts';
+import { costTable, pathCost } from './cost.ts';
 import { argmaxAt } from './logits.ts';
 import { observe } from './lower/observe.ts';
 import type { Model } from './model.ts';
+import type { Net } from './traced.ts';
 
 /** What a model would answer and score at every exit, for each input of a data set. */
 export interface Observations {
@@ -19,6 +21,10 @@ export interface Observations {
   /** [n, classes] for each answer. */
   readonly logits: readonly Float32Array[];
   readonly labels: Int32Array;
+  /** MACs of each input up to each answer, [n, answers], with what its other decisions chose. */
+  readonly macs: Float64Array;
+  /** What decisions that are no exits scored: [n] or [n, options] by name. */
+  readonly gates: ReadonlyMap<string, Float32Array>;
 }
 
 export interface ObserveOptions {
@@ -37,6 +43,10 @@ export async function observations(model: Model, data: Dataset, options: Observe
   const outputs: Record<string, Tensor> = {};
   for (const { decision, score } of seen.scores) outputs[`score/${decision}`] = score;
   for (const { name, logits } of seen.answers) outputs[`answer/${name}`] = logits;
+  for (const { decision, score, column } of seen.choices) {
+    outputs[`score/${decision}`] = score;
+    outputs[`choice/${decision}`] = column;
+  }
   checkFits(model, data);
   const runner = await compileInWorker(encodeModel(toOnnx(outputs, { weights: model.weights })), options.session);
   try {
@@ -46,6 +56,9 @@ export async function observations(model: Model, data: Dataset, options: Observe
     const scores = new Float32Array(n * decisions.length);
     const answers = new Int32Array(n * seen.answers.length);
     const logits = seen.answers.map(() => new Float32Array(n * classes));
+    const path = pathMacs(model.net, decisions);
+    const macs = new Float64Array(n * seen.answers.length);
+    const gates = new Map(seen.choices.map((c) => [c.decision, new Float32Array(n * Number(c.score.shape[1] ?? 1))]));
     const size = options.batch ?? 256;
     for (let start = 0; start < n; start += size) {
       const count = Math.min(size, n - start);
@@ -64,12 +77,46 @@ export async function observations(model: Model, data: Dataset, options: Observe
         for (let i = 0; i < count; i++)
           answers[(start + i) * seen.answers.length + j] = argmaxAt(values, i * classes, classes);
       }
+      for (const [name, all] of gates) all.set(out[`score/${name}`]!.data as Float32Array, (start * all.length) / n);
+      for (let i = 0; i < count; i++) {
+        const chosen = new Map(seen.choices.map((c) => [c.decision, Number(out[`choice/${c.decision}`]!.data[i])]));
+        macs.set(path(chosen), (start + i) * seen.answers.length);
+      }
       options.onProgress?.(start + count, n);
     }
-    return { n, decisions, scores, names: seen.answers.map((a) => a.name), answers, logits, labels: data.labels };
+    return {
+      n,
+      decisions,
+      scores,
+      names: seen.answers.map((a) => a.name),
+      answers,
+      logits,
+      labels: data.labels,
+      macs,
+      gates,
+    };
   } finally {
     await runner.close();
   }
+}
+
+/** MACs up to each answer, the full path last, for what the decisions beside the exits chose. */
+export function pathMacs(
+  net: Pick<Net, 'output'>,
+  exits: readonly string[],
+): (chosen: ReadonlyMap<string, number>) => readonly number[] {
+  const table = costTable(net);
+  const known = new Map<string, readonly number[]>();
+  const leavingAt = (e: number, chosen: ReadonlyMap<string, number>) => (name: string) => {
+    const at = exits.indexOf(name);
+    return at < 0 ? chosen.get(name) : at < e ? 0 : at === e ? 1 : undefined;
+  };
+  return (chosen) => {
+    const key = [...chosen.values()].join();
+    const found = known.get(key) ?? [...exits, ''].map((_, e) => pathCost(table, leavingAt(e, chosen)).macs);
+    known.set(key, found);
+    return found;
+  };
 }
 
 function checkFits({ net, classes }: Model, data: Dataset): void {

@@ -6,8 +6,9 @@ import { classify, conv, linear } from '../nn/index.ts';
 import { exitCosts } from './calibrate.ts';
 import { costTable, pathCost } from './cost.ts';
 import { isExit } from './decision.ts';
-import { decisionsOf, exit, type Net, net, select } from './net.ts';
+import { exit, net, select } from './net.ts';
 import { extremeMacs } from './paths.ts';
+import { decisionsOf, type Net } from './traced.ts';
 
 const paths = (made: Net) => ({ decisions: decisionsOf(made), regions: costTable(made) });
 

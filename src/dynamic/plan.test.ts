@@ -11,6 +11,26 @@ const gate = (x: Tensor, k = 1): Tensor => {
 /** 3x3 convolution on 8x8 positions: 64 * 9 * in * out MACs. */
 const macs3 = (inputs: number, outputs: number) => 64 * 9 * inputs * outputs;
 
+it('speaks up while a net is traced, once for each decision that guards too little', () => {
+  const told: string[] = [];
+  const made = net({ input: [4, 8, 8], classes: 10, name: 'small', onWarning: (m) => told.push(m) }, (x) => {
+    x = exit(conv(x, 8), { head: classify });
+    return classify(conv(x, 16));
+  });
+  expect(told).toEqual([`small: ${plan(made)[0]!.warning}`]);
+  expect(told[0]).toMatch(/^small: exit "exit1" guards about .* wanted 20x/);
+  expect(made.spec).toEqual({ input: [4, 8, 8], classes: 10, name: 'small' });
+});
+
+it('is silent where a decision is worth its time', () => {
+  const told: string[] = [];
+  net({ input: [4, 64, 64], classes: 10, onWarning: (m) => told.push(m) }, (x) => {
+    x = exit(conv(x, 8), { head: classify });
+    return classify(conv(conv(x, 64), 64));
+  });
+  expect(told).toEqual([]);
+});
+
 describe('plan', () => {
   it('counts what an exit guards (all behind it) and what it costs (its head)', () => {
     const made = net({ input: [4, 8, 8], classes: 10 }, (x) => {

@@ -1,7 +1,7 @@
 import type { Node, Tensor } from '../graph/index.ts';
 import { type CostVector, costTable, type RegionCost } from './cost.ts';
 import { type Decision, isSelect, type Join, optionValues } from './decision.ts';
-import { joinsOf, type Net } from './net.ts';
+import { joinsOf, type Net } from './traced.ts';
 
 /** What the time model knows of a machine. */
 export interface Machine {

@@ -2,7 +2,7 @@ import { DynaError } from '../errors.ts';
 import type { NDArray } from '../graph/index.ts';
 import { type CostVector, costTable, pathCost, type RegionCost } from './cost.ts';
 import { type Column, columnsOf } from './lower/columns.ts';
-import { decisionsOf, type Net } from './net.ts';
+import { decisionsOf, type Net } from './traced.ts';
 
 /** One choice that one input met. */
 export interface TraceRow {

@@ -19,7 +19,7 @@ interface Measured {
   readonly budget: number | null;
   readonly certified: boolean;
   readonly chosen: boolean;
-  readonly thresholds?: Readonly<Record<string, number>>;
+  readonly thresholds?: Point['thresholds'];
   readonly accuracy: number;
   /** Mean MACs of an image, and as a share of the full model's. */
   readonly macs: number;

@@ -165,7 +165,7 @@ const pointTable = ({ points, chosen, decisions }: ModelCard): string[] => {
       ...points.map((p, i) => [
         percent(p.budget),
         percent(p.risk, 2),
-        ...names.map((n) => threshold(p.thresholds[n]!)),
+        ...names.map((n) => threshold(p.thresholds[n] as number)),
         [i === chosen ? 'chosen' : '', p.certified ? 'certified' : 'not certified'].filter(Boolean).join(', '),
       ]),
     ],

@@ -1,5 +1,5 @@
 import { basename, extname, resolve } from 'node:path';
-import { type Net, parametersOf, plan } from '../../dynamic/index.ts';
+import { type Net, parametersOf } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { sizeOf } from '../../graph/index.ts';
 import { table } from '../../table.ts';
@@ -45,6 +45,7 @@ export interface TrainOptions extends CommonOptions {
   readonly metrics?: string;
   readonly checkpointEvery?: number;
   readonly threads?: number;
+  readonly studio?: boolean;
 }
 
 /** Trains a net into a run folder, or goes on with one. */
@@ -55,11 +56,12 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
   const files = filesOf(folder);
   const source = await openNet(netName(folder, record.net));
   const net = source.build({ input: record.shape, classes: record.classes.length });
-  for (const { warning } of plan(net)) if (warning) cx.note(`note: ${warning}`);
   const { epochs, batch, lr, clip, seed, crop, flip } = record.training;
   const { threads, checkpointEvery, metrics = files.metrics } = { ...record.training, ...pick(options, habits) };
   if (fresh) await writeRecord(folder, record);
-  const signal = cx.interruptible('Stopping after this step; press Ctrl-C again to stop at once.');
+  const interrupted = cx.interruptible('Stopping after this step; press Ctrl-C again to stop at once.');
+  const watched = options.studio ? await watch(basename(folder), metrics, cx) : undefined;
+  const signal = watched ? AbortSignal.any([interrupted, watched.stopped]) : interrupted;
   const show = progressOf(cx);
   let trained: Trained;
   try {
@@ -87,10 +89,35 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
     throw new Interrupted(
       `training was stopped; everything so far is kept, go on with: dyna train --out ${folder} --resume`,
     );
+  } finally {
+    await watched?.close();
   }
   cx.progress.stop();
   await saveTrained(trained, files.trained);
   return summary(folder, record, net, trained);
+}
+
+/** Shows the training in a page while it runs; the page may stop it, as Ctrl-C does. */
+async function watch(name: string, path: string, cx: Context) {
+  const [{ startStudio }, { openInBrowser }] = await Promise.all([
+    import('./studio.ts'),
+    import('../../studio/index.ts'),
+  ]);
+  const stop = new AbortController();
+  let ended = false;
+  const studio = await startStudio(
+    { runs: [{ name, path }] },
+    { onStop: () => stop.abort(new Interrupted('stopped from the studio')), ended: () => ended },
+  );
+  cx.note(`The studio is at ${studio.url}`);
+  openInBrowser(studio.url);
+  return {
+    stopped: stop.signal,
+    close: async () => {
+      ended = true;
+      await studio.close();
+    },
+  };
 }
 
 /** Settings that do not change the weights: on --resume they may be given anew. */

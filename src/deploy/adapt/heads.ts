@@ -24,7 +24,7 @@ export const withExits = (foreign: Foreign, exits: readonly Place[], name: strin
 const headsNet = (exits: readonly Place[], classes: number): Net => {
   const widths = exits.map((e) => sizeOf(e.head.pooled));
   const width = widths.reduce((a, b) => a + b, classes);
-  return net({ input: [width], classes, name: 'heads' }, (row) => {
+  return net({ input: [width], classes, name: 'heads', onWarning: () => undefined }, (row) => {
     const parts = split(row, [...widths, classes], 1);
     for (const [k, e] of exits.entries())
       exit(reshape(parts[k]!, [0, ...e.head.pooled]), { name: exitName(k), head: (t) => head(t, e.head) });

@@ -16,7 +16,7 @@ import {
   unsqueeze,
 } from '../../graph/index.ts';
 import type { Decision } from '../decision.ts';
-import { decisionsOf, type Net } from '../net.ts';
+import { decisionsOf, type Net } from '../traced.ts';
 
 /** Thresholds of decisions by name: a number, or one for each option of an argmax decision. */
 export type Thresholds = Readonly<Record<string, number | readonly number[]>>;

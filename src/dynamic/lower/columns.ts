@@ -1,6 +1,6 @@
 import { type Block, type Node, type Placement, placement } from '../../graph/index.ts';
 import { isExit, isSelect, type Join, optionValues } from '../decision.ts';
-import type { Net } from '../net.ts';
+import type { Net } from '../traced.ts';
 
 /**
  * One column of a trace. `option`: the number of the option that the decision took. `exits`: how many of a chain of

@@ -21,8 +21,9 @@ import {
 import { classify, linear } from '../../nn/index.ts';
 import { compile } from '../../runtime/index.ts';
 import { isSelect } from '../decision.ts';
-import { decisionsOf, exit, net, parametersOf, select } from '../net.ts';
+import { exit, net, select } from '../net.ts';
 import { decodeTrace, traceKey } from '../trace.ts';
+import { decisionsOf, parametersOf } from '../traced.ts';
 import { neutral, thresholdArray, thresholdName } from './choice.ts';
 import { masked } from './masked.ts';
 import { observe } from './observe.ts';
@@ -238,7 +239,35 @@ describe('observe', () => {
     }
   });
 
-  it('is refused where a decision is no exit', () => {
-    expect(() => observe(spelt)).toThrow(/decision "times" is no exit.*fix it with cut\(\) first/);
+  it('lets decisions that are no exits choose for themselves, and shows what they did', async () => {
+    const rows = [
+      [0, 0, 1, 0, 10],
+      [9, 0, 0, 1, 20],
+      [0, 2, 1, 0, 30],
+    ];
+    const seen = observe(spelt);
+    const outputs = {
+      score: seen.scores[0]!.score,
+      leave: seen.answers[0]!.logits,
+      final: seen.answers[1]!.logits,
+      times: seen.choices[0]!.column,
+      scores: seen.choices[0]!.score,
+    };
+    const [ran] = await runAll(outputs, new Map(), [ndarray('float32', [3, 5], rows.flat())]);
+    expect(seen.choices.map((c) => c.decision)).toEqual(['times']);
+    expect(toNumbers(ran!.times!)).toEqual([1, 2, 0]);
+    expect(toNumbers(ran!.final!)).toEqual([20, 60, 30]);
+    expect(toNumbers(ran!.leave!)).toEqual([10, 20, 30]);
+    expect(toNumbers(ran!.score!)).toEqual([0, 9, 0]);
+    expect(toNumbers(ran!.scores!)).toEqual([0, 1, 0, 0, 0, 1, 2, 1, 0]);
+  });
+
+  it('at thresholds of theirs, where they are given', async () => {
+    const seen = observe(spelt, { times: [0, 0, -9] });
+    const [ran] = await runAll({ final: seen.answers[1]!.logits }, new Map(), [
+      ndarray('float32', [1, 5], [0, 3, 2, 1, 7]),
+    ]);
+    expect(toNumbers(ran!.final!)).toEqual([21]);
+    expect(() => observe(spelt, { time: 1 })).toThrow('the net has no decision "time"');
   });
 });

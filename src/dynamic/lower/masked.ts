@@ -12,7 +12,7 @@ import {
   where,
 } from '../../graph/index.ts';
 import { isSelect, optionValues, type SelectAttrs } from '../decision.ts';
-import type { Net } from '../net.ts';
+import type { Net } from '../traced.ts';
 import { type Choice, checkDecisions, choose, type Thresholds, thresholdInput } from './choice.ts';
 import { type ColumnJoins, columnOf, JoinMap } from './columns.ts';
 

@@ -1,5 +1,5 @@
 import { simplify, type Tensor } from '../../graph/index.ts';
-import { answersOf, joinsOf, type Net } from '../net.ts';
+import { answersOf, joinsOf, type Net } from '../traced.ts';
 import type { Thresholds } from './choice.ts';
 import { settled } from './settled.ts';
 
@@ -9,8 +9,8 @@ export interface Observed {
   readonly scores: readonly { readonly decision: string; readonly score: Tensor }[];
   /** Every answer of the net, earliest first; the last is the full net's. */
   readonly answers: readonly { readonly name: string; readonly logits: Tensor }[];
-  /** What the decisions that are no exits chose: the option's number for each row, [N, 1]. */
-  readonly choices: readonly { readonly decision: string; readonly column: Tensor }[];
+  /** What the decisions that are no exits chose: their score, and the option's number for each row, [N, 1]. */
+  readonly choices: readonly { readonly decision: string; readonly score: Tensor; readonly column: Tensor }[];
 }
 
 /**
@@ -22,11 +22,19 @@ export function observe(net: Net, thresholds: Thresholds = {}): Observed {
   const { net: open, choices } = settled(net, thresholds);
   const joins = joinsOf(open);
   const answers = answersOf(open);
-  const all = simplify([...joins.map((j) => j.inputs[0]!), ...answers.map((a) => a.logits), ...[...choices.values()]]);
+  const all = simplify([
+    ...joins.map((j) => j.inputs[0]!),
+    ...answers.map((a) => a.logits),
+    ...[...choices.values()].flatMap((c) => [c.score, c.column]),
+  ]);
   const first = joins.length + answers.length;
   return {
     scores: joins.map((j, i) => ({ decision: j.attrs.decision.name, score: all[i]! })),
     answers: answers.map((a, i) => ({ name: a.name, logits: all[joins.length + i]! })),
-    choices: [...choices.keys()].map((decision, i) => ({ decision, column: all[first + i]! })),
+    choices: [...choices.keys()].map((decision, i) => ({
+      decision,
+      score: all[first + 2 * i]!,
+      column: all[first + 2 * i + 1]!,
+    })),
   };
 }

@@ -1,14 +1,14 @@
 import { constant, rewrite, type Tensor } from '../../graph/index.ts';
 import { isExit, isSelect, optionValues, ownThresholds } from '../decision.ts';
-import { decisionsOf, type Net } from '../net.ts';
+import { decisionsOf, type Net } from '../traced.ts';
 import { checkDecisions, choose, type Thresholds, thresholdArray } from './choice.ts';
 import { pick } from './masked.ts';
 
 /** A net whose only decisions are exits, and what its other decisions chose. */
 export interface Settled {
   readonly net: Net;
-  /** The option's number for each row, [N, 1], by the decision's name; also where it would not be reached. */
-  readonly choices: ReadonlyMap<string, Tensor>;
+  /** By the decision's name: its score, and the option's number for each row, [N, 1]; also where it would not be reached. */
+  readonly choices: ReadonlyMap<string, { readonly score: Tensor; readonly column: Tensor }>;
 }
 
 /**
@@ -20,12 +20,12 @@ export interface Settled {
 export function settled(net: Net, thresholds: Thresholds = {}): Settled {
   checkDecisions(net, Object.keys(thresholds));
   const fixed: Thresholds = { ...ownThresholds(decisionsOf(net)), ...thresholds };
-  const choices = new Map<string, Tensor>();
+  const choices = new Map<string, { score: Tensor; column: Tensor }>();
   const [output] = rewrite([net.output], (node, inputs) => {
     if (!isSelect(node) || isExit(node.attrs.decision)) return undefined;
     const { decision } = node.attrs;
     const choice = choose(decision, inputs[0]!, constant(thresholdArray(decision, fixed[decision.name])));
-    choices.set(decision.name, choice.column());
+    choices.set(decision.name, { score: inputs[0]!, column: choice.column() });
     const values = decision.options.map((_, k) => optionValues(inputs, node.attrs, k));
     return values.reduceRight((rest, own, k) => rest.map((r, i) => pick(choice.mask(k), own[i]!, r)));
   });

@@ -19,7 +19,7 @@ import {
   type Tensor,
 } from '../../graph/index.ts';
 import { isExit, isSelect, type Join, optionValues } from '../decision.ts';
-import { MOST_NESTED, type Net } from '../net.ts';
+import { MOST_NESTED, type Net } from '../traced.ts';
 import { asColumn, type Choice, checkDecisions, choose, type Thresholds, thresholdInput } from './choice.ts';
 import { JoinMap } from './columns.ts';
 import { type Lowered, pick } from './masked.ts';

@@ -1,7 +1,7 @@
 import { DynaError } from '../../errors.ts';
 import { rewrite, simplify, type Tensor } from '../../graph/index.ts';
 import { type Decision, isSelect, optionValues } from '../decision.ts';
-import type { Net } from '../net.ts';
+import type { Net } from '../traced.ts';
 import { checkDecisions } from './choice.ts';
 
 /** The option that each decision takes, by name; decisions that are not named take their first option. */
