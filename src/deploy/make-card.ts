@@ -17,11 +17,10 @@ import { readCardJson } from './card-json.ts';
 export function cardOf(
   model: Model | CertifiedModel,
   form: ModelCard['form'],
-  io: Pick<ModelCard, 'names' | 'output'> = {},
+  { regions = costTable(model.net), ...io }: Partial<Pick<ModelCard, 'names' | 'output' | 'regions'>> = {},
 ): ModelCard {
   const { net, weights, classes, preprocessing } = model;
   const decisions = decisionsOf(net);
-  const regions = costTable(net);
   const temperatures = decisions.flatMap(({ name }): [string, number][] => {
     const value = weights.get(`${name}/temperature`);
     return value ? [[name, Number(value.data[0])]] : [];

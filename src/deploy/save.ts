@@ -1,5 +1,5 @@
 import type { CertifiedModel, Model, Net } from '../dynamic/index.ts';
-import { parametersOf, sparse } from '../dynamic/index.ts';
+import { costTable, ownViews, parametersOf, sparse } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { writeAtomic } from '../files.ts';
 import {
@@ -25,6 +25,11 @@ export interface SaveOptions {
    * for a fixed batch of one, for targets that lack Compress or ScatterND.
    */
   readonly form?: 'rows' | 'branch';
+  /**
+   * How narrower widths of shared weights are stored: `copies` (default) of their own, which the engine packs for speed, or
+   * `slices` taken from the widest at each run, for size.
+   */
+  readonly views?: 'copies' | 'slices';
   /** Names of the file's input and output; "input" and "logits" by default. */
   readonly names?: TensorNames;
   /** What the output holds; `logits` by default. */
@@ -43,13 +48,16 @@ export interface SaveOptions {
  * @example const session = await InferenceSession.create(toBytes(certified)) // stock onnxruntime-node
  */
 export function toBytes(model: Model | CertifiedModel, options: SaveOptions = {}): Uint8Array {
-  const { form = 'rows', names, output, metadata: extra = {} } = options;
+  const { form = 'rows', views = 'copies', names, output, metadata: extra = {} } = options;
   if (form !== 'rows' && form !== 'branch')
     throw new DynaError('usage', `a file's form is "rows" or "branch", got ${JSON.stringify(form)}`);
+  if (views !== 'copies' && views !== 'slices')
+    throw new DynaError('usage', `views are stored as "copies" or "slices", got ${JSON.stringify(views)}`);
   checkFits(model);
   const io = { ...(names ? { names } : {}), ...(output && output !== 'logits' ? { output } : {}) };
-  const card = cardOf(model, form, io);
-  const graph = plainOnnx(model, card);
+  const stored = views === 'copies' ? ownViews(model) : model;
+  const card = cardOf(model, form, { ...io, regions: costTable(stored.net) });
+  const graph = plainOnnx(stored, card);
   const metadata = (c: ModelCard) => ({
     ...extra,
     [CARD_KEY]: encodeCard(c),

@@ -1,3 +1,4 @@
+export * from './blocks/index.ts';
 export { type CertifyModelOptions, certify, exitCosts } from './calibrate.ts';
 export * from './certify/index.ts';
 export { addCosts, type CostVector, costTable, pathCost, type RegionCost } from './cost.ts';
@@ -23,6 +24,7 @@ export { type Observed, observe } from './lower/observe.ts';
 export { type Settled, settled } from './lower/settled.ts';
 export { type SparseOptions, sparse } from './lower/sparse.ts';
 export { type Choices, cut } from './lower/static.ts';
+export { ownViews } from './lower/views.ts';
 export { bindingHash, type CertifiedModel, type Model, type Point, type Preprocessing } from './model.ts';
 export { type ExitOptions, exit, type NetOptions, net, type SelectOptions, select } from './net.ts';
 export { type Observations, type ObserveOptions, observations } from './observations.ts';

@@ -153,8 +153,11 @@ const decisionOf = (family: string, rule: Decision['rule'], options: readonly Op
 });
 
 export interface SelectOptions {
-  /** [N] (two options: the second is taken where score > threshold) or [N, K] (the largest score wins). */
-  readonly score: Tensor;
+  /**
+   * [N] (two options: the second is taken where score > threshold) or [N, K] (the largest score wins). As a function it
+   * is called first, and its parameters are named inside the decision.
+   */
+  readonly score: Tensor | (() => Tensor);
   /** Each option's name and what it computes; all return tensors of the same shape. */
   readonly options: Readonly<Record<string, () => Tensor>>;
   readonly family?: string;
@@ -169,7 +172,7 @@ export interface SelectOptions {
  * const gate = reshape(linear(flatten(globalAveragePool(x)), 1), [0])
  * x = select({ score: gate, options: { skip: () => x, run: () => residual(x, 64) } })
  */
-export function select({ score, options, family = 'select', exactness = {}, name }: SelectOptions): Tensor {
+export function select({ score: given, options, family = 'select', exactness = {}, name }: SelectOptions): Tensor {
   const names = Object.keys(options);
   if (names.length < 2) throw new DynaError('graph', `a decision needs at least two options, got ${names.length}`);
   const unknown = Object.keys(exactness).find((option) => !names.includes(option));
@@ -179,6 +182,7 @@ export function select({ score, options, family = 'select', exactness = {}, name
       `there is no option "${unknown}" to be ${JSON.stringify(exactness[unknown])}; options are ${names.join(', ')}`,
     );
   return layerScope(family, name, () => {
+    const score = typeof given === 'function' ? given() : given;
     const outer = tracing?.option;
     const values = names.map((option) => {
       if (tracing) tracing.option = scoped(option);

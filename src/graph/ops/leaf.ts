@@ -1,5 +1,6 @@
 import { DynaError } from '../../errors.ts';
 import type { DType, NDArray } from '../array.ts';
+import { intercepted } from '../intercept.ts';
 import { scoped } from '../scope.ts';
 import { isConcrete, type Shape } from '../shape.ts';
 import { apply, noMacs, type Operator, Tensor } from '../tensor.ts';
@@ -63,7 +64,8 @@ export const param = (
       'shape',
       `parameter "${scoped(name)}" needs a shape of whole numbers, got [${(shape as Shape).join(', ')}]`,
     );
-  return apply<ParamAttrs>(Param, [], { name: scoped(name), dtype: 'float32', shape, init, role });
+  const attrs: ParamAttrs = { name: scoped(name), dtype: 'float32', shape, init, role };
+  return intercepted(attrs, () => apply<ParamAttrs>(Param, [], attrs));
 };
 
 /** A constant tensor. */

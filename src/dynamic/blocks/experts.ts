@@ -1,0 +1,126 @@
+import { DynaError } from '../../errors.ts';
+import {
+  add,
+  cast,
+  constant,
+  div,
+  formatShape,
+  greaterOrEqual,
+  layerScope,
+  less,
+  lessOrEqual,
+  mul,
+  ndarray,
+  reduceMax,
+  reduceSum,
+  reshape,
+  scope,
+  sizeOf,
+  slice,
+  softmax,
+  sub,
+  type Tensor,
+  unsqueeze,
+} from '../../graph/index.ts';
+import { linear, pooled } from '../../nn/index.ts';
+import { select } from '../net.ts';
+
+export interface ExpertsOptions {
+  /** Logits [N, experts], from what comes before; a linear map of the pooled input by default. */
+  readonly router?: (x: Tensor) => Tensor;
+  /** How many experts answer each input: 1 (default) or 2. */
+  readonly top?: 1 | 2;
+  readonly name?: string;
+}
+
+const column = (t: Tensor, k: number): Tensor => reshape(slice(t, [{ axis: 1, start: k, end: k + 1 }]), [0]);
+
+/** values times a factor [N]. */
+const scaled = (values: Tensor, factor: Tensor): Tensor =>
+  mul(
+    values,
+    unsqueeze(
+      factor,
+      values.shape.slice(1).map((_, i) => i + 1),
+    ),
+  );
+
+/**
+ * Hard experts: each input is answered by the one (Switch, Fedus et al. 2021, arXiv:2101.03961) or two experts
+ * (Shazeer et al. 2017, arXiv:1701.06538) that a router finds best, times their share of its softmax, through which the
+ * router learns. Train with `loadBalance`, else few experts get all inputs.
+ *
+ * One expert: a decision with an option for each. Two: a decision for each expert, whether it is among the best two.
+ *
+ * @param x [N, ...]
+ * @param experts what each computes; all return one signature
+ * @throws DynaError 'usage' for fewer than two experts, 'shape' where the router's logits do not fit
+ * @example x = experts(x, [0, 1, 2, 3].map(() => (t) => residual(t, 64)), { top: 1 })
+ */
+export function experts(x: Tensor, list: readonly ((x: Tensor) => Tensor)[], options: ExpertsOptions = {}): Tensor {
+  const { top = 1, router = (t: Tensor) => linear(pooled(t), list.length, { name: 'router' }), name } = options;
+  if (list.length < 2) throw new DynaError('usage', `there should be at least two experts, got ${list.length}`);
+  if (top !== 1 && top !== 2) throw new DynaError('usage', `1 or 2 experts answer each input, got ${String(top)}`);
+  if (top > list.length - 1)
+    throw new DynaError('usage', `the best ${top} of ${list.length} experts are all of them; give more experts`);
+  return layerScope('experts', name, () => {
+    const logits = router(x);
+    if (logits.rank !== 2 || logits.shape[1] !== list.length)
+      throw new DynaError(
+        'shape',
+        `the router should give logits [N, ${list.length}], got ${formatShape(logits.shape)}`,
+      );
+    return top === 1 ? best(x, list, logits) : bestTwo(x, list, logits);
+  });
+}
+
+function best(x: Tensor, list: readonly ((x: Tensor) => Tensor)[], logits: Tensor): Tensor {
+  const chosen = select({
+    family: 'experts',
+    name: 'choice',
+    score: logits,
+    options: Object.fromEntries(list.map((expert, k) => [`expert${k + 1}`, () => expert(x)])),
+  });
+  return scaled(chosen, reduceMax(softmax(logits, 1), [1]));
+}
+
+function bestTwo(x: Tensor, list: readonly ((x: Tensor) => Tensor)[], logits: Tensor): Tensor {
+  const first = reduceMax(logits, [1], true);
+  // The best one put away: what is largest then is the second. Equal logits stand and fall together.
+  const rest = sub(logits, mul(cast(greaterOrEqual(logits, first), 'float32'), 1e9));
+  const second = reduceMax(rest, [1], true);
+  const inside = cast(lessOrEqual(second, logits), 'float32');
+  const shares = mul(softmax(logits, 1), inside);
+  const weights = div(shares, reduceSum(shares, [1], true));
+  const parts = list.map((expert, k) =>
+    scope(`expert${k + 1}`, () => scaled(among(column(sub(second, logits), k), expert, x), column(weights, k))),
+  );
+  return parts.reduce((a, b) => add(a, b));
+}
+
+/** Zeros [N, ...shape] for the rows of x: nothing is below itself, not even NaN. */
+function blank(x: Tensor, shape: readonly number[]): Tensor {
+  const first = slice(
+    x,
+    x.shape.slice(1).map((_, i) => ({ axis: i + 1, start: 0, end: 1 })),
+  );
+  const rows = reshape(cast(less(first, first), 'float32'), [0, ...shape.map(() => 1)]);
+  return add(rows, constant(ndarray('float32', [1, ...shape], new Float32Array(sizeOf(shape)))));
+}
+
+/** An expert's answer where its logit is not below the second best, zeros of its signature elsewhere. */
+function among(below: Tensor, expert: (x: Tensor) => Tensor, x: Tensor): Tensor {
+  let signature: Tensor | undefined;
+  return select({
+    family: 'expert',
+    name: 'choice',
+    score: below,
+    options: {
+      run() {
+        signature = expert(x);
+        return signature;
+      },
+      none: () => blank(x, signature!.shape.slice(1) as number[]),
+    },
+  });
+}
