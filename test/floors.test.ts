@@ -16,8 +16,8 @@ const floors = [
   ['data'],
   ['dynamic'],
   ['train'],
-  ['deploy', 'zoo', 'report'],
-  ['demo'],
+  ['deploy', 'explain', 'zoo', 'report'],
+  ['demo', 'studio'],
   ['cli'],
   ['index.ts'],
 ];

@@ -1,6 +1,7 @@
 /** Data sets, where they come from, and the batches made of them. */
 export { type Augment, type Batch, normalise, type Preprocessing, takeBatch } from './batch.ts';
 export { readCifar } from './cifar.ts';
+export { type CocoAnnotations, type CocoImage, type CocoOptions, cocoFolder, readCoco } from './coco.ts';
 export {
   channelStatistics,
   classCounts,
@@ -11,6 +12,7 @@ export {
   requireClasses,
   subset,
 } from './dataset.ts';
+export * from './detection/index.ts';
 export { type DownloadOptions, download, type Pin, type Progress } from './download.ts';
 export type { SetOptions } from './fetch-set.ts';
 export { type FolderDataset, type FolderOptions, imageFolder, imageStream } from './folder.ts';

@@ -1,5 +1,6 @@
 export { type DType, type NDArray, ndarray, sizeOf, type TypedArray, toNumbers } from './array.ts';
 export { gradients } from './differentiate.ts';
+export { interceptParams, type ParamHook } from './intercept.ts';
 export * from './onnx/index.ts';
 export * from './ops/control.ts';
 export * from './ops/conv.ts';
@@ -13,6 +14,7 @@ export * from './ops/norm.ts';
 export * from './ops/pool.ts';
 export * from './ops/reduce.ts';
 export * from './ops/reshape.ts';
+export * from './ops/sampling.ts';
 export * from './ops/slicing.ts';
 export { type BlockSize, blocked } from './passes/blocked/index.ts';
 export { ReorderInput } from './passes/blocked/operators.ts';

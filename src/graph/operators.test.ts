@@ -11,6 +11,7 @@ import { normRows } from '../../test/graph/rows/norm.ts';
 import { poolRows } from '../../test/graph/rows/pool.ts';
 import { reduceRows } from '../../test/graph/rows/reduce.ts';
 import { reshapeRows } from '../../test/graph/rows/reshape.ts';
+import { samplingRows } from '../../test/graph/rows/sampling.ts';
 import { slicingRows } from '../../test/graph/rows/slicing.ts';
 import * as control from './ops/control.ts';
 import * as conv from './ops/conv.ts';
@@ -24,6 +25,7 @@ import * as norm from './ops/norm.ts';
 import * as pool from './ops/pool.ts';
 import * as reduce from './ops/reduce.ts';
 import * as reshape from './ops/reshape.ts';
+import * as sampling from './ops/sampling.ts';
 import * as slicing from './ops/slicing.ts';
 import { operators } from './table.ts';
 import type { Operator } from './tensor.ts';
@@ -40,6 +42,7 @@ const rooms = [
   [reduce, reduceRows],
   [reshape, reshapeRows],
   [slicing, slicingRows],
+  [sampling, samplingRows],
   [indexing, indexingRows],
   [control, controlRows],
   [leaf, leafRows],

@@ -9,6 +9,7 @@ import * as norm from './ops/norm.ts';
 import * as pool from './ops/pool.ts';
 import * as reduce from './ops/reduce.ts';
 import * as reshape from './ops/reshape.ts';
+import * as sampling from './ops/sampling.ts';
 import * as slicing from './ops/slicing.ts';
 import type { Operator } from './tensor.ts';
 
@@ -26,6 +27,7 @@ export const operators: readonly Operator[] = [
   reduce,
   reshape,
   slicing,
+  sampling,
   indexing,
   control,
   more,

@@ -24,6 +24,7 @@ export {
   type LossOptions,
   mse,
 } from './losses.ts';
+export { type HeatLossOptions, heatLoss, maskedL1 } from './losses-detect.ts';
 export * from './optim/index.ts';
 export { paramsOf } from './params.ts';
 export {

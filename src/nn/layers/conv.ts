@@ -21,17 +21,20 @@ export interface ConvLayerOptions extends LayerOptions, Omit<ConvOptions, 'paddi
   readonly init?: Initializer;
 }
 
-const each = (v: number | readonly number[] | undefined, rank: number, fallback: number): readonly number[] =>
+export const each = (v: number | readonly number[] | undefined, rank: number, fallback: number): readonly number[] =>
   typeof v === 'object' ? v : new Array<number>(rank).fill(v ?? fallback);
 
-function pads(kernel: readonly number[], { padding = 'same', dilation }: ConvLayerOptions): number | readonly number[] {
+export function pads(
+  kernel: readonly number[],
+  { padding = 'same', dilation }: ConvLayerOptions,
+): number | readonly number[] {
   if (padding === 'valid') return 0;
   if (padding !== 'same') return padding;
   const total = each(dilation, kernel.length, 1).map((d, i) => d * (kernel[i]! - 1));
   return [...total.map((t) => Math.floor(t / 2)), ...total.map((t) => Math.ceil(t / 2))];
 }
 
-function normalize(x: Tensor, norm: Norm | false): Tensor {
+export function normalize(x: Tensor, norm: Norm | false): Tensor {
   if (norm === false) return x;
   if (typeof norm === 'function') return norm(x);
   if (norm === 'batch') return batchNorm(x, { name: 'norm' });
