@@ -70,6 +70,7 @@ describe('the packed package', () => {
         'macSpeedup',
         'realisation1',
         'realisation64',
+        'realisation1Warm',
         'exits',
         'certificate',
         'training',

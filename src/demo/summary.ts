@@ -57,6 +57,7 @@ export function summarise({
     macSpeedup: macs / run.macs,
     realisation1: measured.realisation1,
     realisation64: measured.realisation64,
+    realisation1Warm: measured.realisation1Warm,
     exits: names.map((name, e) => ({
       name,
       share: run.paths.filter((p) => p === e).length / run.paths.length,
@@ -71,6 +72,7 @@ export function summarise({
 
 const notesOn = (baselines: Baselines | undefined, quick: boolean): string[] => [
   'Times were taken in turns in one process, with one thread: medians for one image, means without the outer tenths for batches. Speed-ups are static over dynamic.',
+  'Realisation for one image compares with gate-free cuts on the same stream, each image by the cut of its path, so that late weights are as cold for them; realisation1Warm compares with cuts that run alone.',
   baselines
     ? `The accuracies of "static" and "sameMacs" come from results/baselines.json, made by \`${baselines.command}\` (commit ${baselines.commit}, ${baselines.epochs} epochs, seed ${baselines.seed}); the time of "static" is that of the full cut, which has its architecture, taken here.`
     : 'No committed baselines for this data set: the accuracies of "static" and "sameMacs" are missing; `npm run bench` makes them.',

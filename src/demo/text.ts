@@ -11,7 +11,7 @@ export function summaryText(s: Summary, statement: string, out: string): string[
     ...table([['exit', 'share', 'accuracy'], ...exits], { indent: 0 }),
     '',
     `speed-up: ${times(s.speedup1)} for one image, ${times(s.speedup64)} in batches of 64 (MACs: ${times(s.macSpeedup)})`,
-    `realisation: ${s.realisation1.toFixed(3)} for one image, ${s.realisation64.toFixed(3)} in batches`,
+    `realisation: ${s.realisation1.toFixed(3)} for one image, ${s.realisation64.toFixed(3)} in batches (one image, against cuts that run alone: ${s.realisation1Warm.toFixed(3)})`,
     `worst case: ${milliseconds(s.dynamic.ms1NobodyExits)} where nobody exits (static ${milliseconds(s.static.ms1)}); 95th percentile ${milliseconds(s.dynamic.ms1p95)}`,
     statement,
     ...s.notes,

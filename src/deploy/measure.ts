@@ -28,9 +28,14 @@ export interface Measured {
   readonly cuts: readonly Times[];
   /** Dynamic time of one image on each path; the gate-free time where nobody took it. */
   readonly paths: readonly number[];
-  /** What the paths that were taken would cost, each compiled gate-free, over the measured dynamic time. */
+  /**
+   * What the paths that were taken would cost, each compiled gate-free, over the measured dynamic time. For one image the
+   * gate-free cuts see the same stream, each image by the cut of its path: late weights are then as cold for them.
+   */
   readonly realisation1: number;
   readonly realisation64: number;
+  /** The same with every cut timed on a stream of its own, where its weights never leave the caches. */
+  readonly realisation1Warm: number;
   /** Share of the timed images that left at each answer. */
   readonly shares1: readonly number[];
   readonly shares64: readonly number[];
@@ -85,11 +90,16 @@ const rotated = (n: number, turn: number): number[] => Array.from({ length: n },
  * One image at a time, as a server sees them: each contender runs a stretch of images in a row, then the next one the same
  * stretch. A stretch keeps a contender's weights in the caches, where they are in use.
  */
-async function streams(runners: readonly Runner[], images: readonly NDArray[], turn: number): Promise<number[][]> {
-  const times = runners.map(() => [] as number[]);
-  for (const k of rotated(runners.length, turn)) {
-    for (const image of images.slice(-WARM_UP)) await timed(runners[k]!, image);
-    for (const image of images) times[k]!.push(await timed(runners[k]!, image));
+async function streams(
+  contenders: readonly ((i: number) => Runner)[],
+  images: NDArray,
+  { start, count, turn }: { readonly start: number; readonly count: number; readonly turn: number },
+): Promise<number[][]> {
+  const times = contenders.map(() => [] as number[]);
+  for (const k of rotated(contenders.length, turn)) {
+    for (let i = Math.max(start, start + count - WARM_UP); i < start + count; i++)
+      await timed(contenders[k]!(i), rows(images, i, 1));
+    for (let i = start; i < start + count; i++) times[k]!.push(await timed(contenders[k]!(i), rows(images, i, 1)));
   }
   return times;
 }
@@ -119,12 +129,12 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
   const runners = await Promise.all(all.map((bytes) => compile(bytes, session)));
   try {
     const total = single + batch;
-    const ones = all.map(() => [] as number[]);
+    // The last: each image by the gate-free cut of its own path.
+    const contenders = [...runners.map((r) => () => r), (i: number) => runners[3 + paths[i]!]!];
+    const ones = contenders.map(() => [] as number[]);
     for (let start = 0; start < single; start += STRETCH) {
-      const images = Array.from({ length: Math.min(STRETCH, single - start) }, (_, i) =>
-        rows(options.images, start + i, 1),
-      );
-      const times = await streams(runners, images, start / STRETCH);
+      const count = Math.min(STRETCH, single - start);
+      const times = await streams(contenders, images, { start, count, turn: start / STRETCH });
       for (const [k, list] of times.entries()) ones[k]!.push(...list);
       onProgress?.(Math.min(start + STRETCH, single), total);
     }
@@ -147,7 +157,8 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
     const shares64 = shareOf(batched, answers);
     const both = (k: number): Times => ({ ms1: median(ones[k]!), ms64: trimmedMean(many[k]!) });
     const cuts = files.cuts.map((_, e) => both(3 + e));
-    const onPath = shares1.map((_, e) => median(ones[0]!.filter((_, i) => used[i] === e)));
+    const byPath = (times: readonly number[]) => shares1.map((_, e) => median(times.filter((_, i) => used[i] === e)));
+    const onPath = byPath(ones[0]!);
     const ms1 = weighted(shares1, onPath);
     const ms64 = trimmedMean(many[0]!);
     return {
@@ -156,7 +167,8 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
       dynamic: { ms1, ms64, ms1p95: quantile(ones[0]!, 0.95), ms1NobodyExits: median(ones[1]!) },
       cuts,
       paths: onPath.map((t, e) => (Number.isNaN(t) ? cuts[e]!.ms1 : t)),
-      realisation1:
+      realisation1: weighted(shares1, byPath(ones.at(-1)!)) / ms1,
+      realisation1Warm:
         weighted(
           shares1,
           cuts.map((c) => c.ms1),

@@ -1,5 +1,5 @@
 import { type Decision, decisionsOf, expectedCost, isExit, mixed, type Net } from '../dynamic/index.ts';
-import { input, type Tensor } from '../graph/index.ts';
+import { input, softmax, type Tensor } from '../graph/index.ts';
 import type { Schedule } from '../nn/index.ts';
 import type { DecisionTraining, LossTerm, LossView, Weighed } from './decisions/index.ts';
 import type { NoiseInput } from './prepare.ts';
@@ -10,18 +10,21 @@ export interface ScalarInput {
   readonly schedule: Schedule;
 }
 
+/** How one decision goes in training, and the softmax of its options' logits, [N, K]. */
+export type DecidedJoin = Weighed & { readonly decision: Decision; readonly probabilities: Tensor };
+
 /** A net whose decisions (but exits) are mixed for training. */
 export interface Decided {
   readonly outputs: readonly Tensor[];
-  readonly decisions: readonly (Weighed & { readonly decision: Decision })[];
+  readonly decisions: readonly DecidedJoin[];
   readonly noise: readonly NoiseInput[];
 }
 
 const scalarName = (owner: string, name: string): string => `${owner}/${name}`;
 
 /** The scalars of a way of training or of a term of the loss. */
-export const scalarsOf = (of: Pick<LossTerm, 'name' | 'scalars'> | undefined): ScalarInput[] =>
-  Object.entries(of?.scalars ?? {}).map(([name, schedule]) => ({ name: scalarName(of!.name, name), schedule }));
+export const scalarsOf = ({ name: owner, scalars = {} }: Pick<LossTerm, 'name' | 'scalars'>): ScalarInput[] =>
+  Object.entries(scalars).map(([name, schedule]) => ({ name: scalarName(owner, name), schedule }));
 
 /** Reads the scalars of `owner` in the graph; one input each. */
 export function scalarReader(owner: string): (name: string) => Tensor {
@@ -38,7 +41,7 @@ export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraini
   const names = decisionsOf(net).filter((d) => !isExit(d));
   const noise: NoiseInput[] = [];
   const scalar = scalarReader(way.name);
-  const decisions: (Weighed & { readonly decision: Decision })[] = [];
+  const decisions: DecidedJoin[] = [];
   const made = mixed(outputs, (decision, logits) => {
     const weighed = way.weigh({
       decision,
@@ -52,7 +55,7 @@ export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraini
       },
       scalar,
     });
-    decisions.push({ decision, ...weighed });
+    decisions.push({ decision, probabilities: softmax(logits, 1), ...weighed });
     return weighed.weights;
   });
   return { outputs: made.outputs, decisions, noise };

@@ -3,6 +3,7 @@ export * from './decisions/index.ts';
 export { train } from './fit.ts';
 export type { MetricsLine } from './metrics.ts';
 export type { TrainOptions, TrainProgress } from './options.ts';
+export { type RecalibrateOptions, recalibrate } from './recalibrate.ts';
 export type { TrainingData } from './source.ts';
 export { type StepOptions, type TrainingGraphs, trainingGraphs } from './step.ts';
 export { type StopReason, TrainingStopped } from './stopped.ts';

@@ -1,4 +1,4 @@
-import { type Answer, answersOf, cut, type Decision, type Model, type Net } from '../dynamic/index.ts';
+import { type Answer, answersOf, type Choices, cut, fixed, type Model, type Net } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import {
   add,
@@ -13,8 +13,8 @@ import {
   type Tensor,
 } from '../graph/index.ts';
 import { crossEntropy, distillation, paramsOf, stopGradient } from '../nn/index.ts';
-import { decide, lossView, type ScalarInput, scalarReader, scalarsOf } from './decide.ts';
-import { type DecisionTraining, gumbel, type LossTerm, type Weighed } from './decisions/index.ts';
+import { type DecidedJoin, decide, lossView, type ScalarInput, scalarReader, scalarsOf } from './decide.ts';
+import { type DecisionTraining, gumbel, type LossTerm } from './decisions/index.ts';
 import { type Layout, layoutOf, unpack } from './layout.ts';
 import { type NoiseInput, prepare } from './prepare.ts';
 
@@ -31,7 +31,12 @@ export interface ObjectiveOptions {
   /** How decisions that are no exits are trained; `gumbel()` by default. */
   readonly decisions?: DecisionTraining;
   /** What compute costs: a term of the loss on the rates or expected MACs of those decisions. */
-  readonly cost?: LossTerm;
+  readonly cost?: LossTerm | readonly LossTerm[];
+  /**
+   * Trains these fixed paths instead, each with a loss of its own (see `everyWidth`); the first teaches the others where
+   * `distill` is given (in-place distillation; Yu & Huang 2019, arXiv:1903.05134).
+   */
+  readonly paths?: readonly Choices[];
 }
 
 /** The parameters of a net as two flat vectors: trained ones, and measured ones (absent where there are none). */
@@ -81,9 +86,19 @@ export interface Objective {
   readonly noise: readonly NoiseInput[];
   readonly scalars: readonly ScalarInput[];
   /** Decisions that are no exits, with the weights of their options in this batch. */
-  readonly decisions: readonly (Weighed & { readonly decision: Decision })[];
+  readonly decisions: readonly DecidedJoin[];
   /** Expected MACs of each input as a share of the dearest path, [N]; undefined where only exits decide. */
   readonly expected: Tensor | undefined;
+}
+
+/** What has a loss: the net's answers, or those of each fixed path, the first path (which teaches) last. */
+export function answersIn(net: Net, { paths }: Pick<ObjectiveOptions, 'paths'>): Answer[] {
+  if (!paths) return answersOf(net);
+  if (paths.length === 0) throw new DynaError('usage', 'paths should name at least one path, got none');
+  return [...paths].reverse().flatMap((choices) => {
+    const name = [...new Set(Object.values(choices))].join('+') || 'plain';
+    return answersOf(fixed(net, choices)).map((a) => ({ name: `${a.name}@${name}`, logits: a.logits }));
+  });
 }
 
 /** [N]: the loss of each input, for rewards. */
@@ -129,7 +144,7 @@ function lossOf(answers: readonly Answer[], labels: Tensor, x: Tensor, o: Object
  * @throws DynaError 'gradient' where an operator on the path to a parameter has no gradient
  */
 export function objectiveOf(net: Net, parameters: FlatParameters, options: ObjectiveOptions): Objective {
-  const traced = answersOf(net);
+  const traced = answersIn(net, options);
   if (options.weights && options.weights.length !== traced.length)
     throw new DynaError('usage', `${traced.length} answers need as many loss weights, got ${options.weights.length}`);
   const x = input('x', [options.batch, ...net.spec.input]);
@@ -146,7 +161,8 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
     return withTensors(d, own);
   });
   const view = decisions.length > 0 ? lossView(net, rowLosses(answers, labels, options), decisions) : undefined;
-  const terms = view ? [way.term && { name: way.name, of: way.term.of }, options.cost] : [];
+  const costs = [options.cost ?? []].flat();
+  const terms = view ? [way.term && { name: way.name, of: way.term.of }, ...costs] : [];
   const loss = terms.reduce<Tensor>(
     (sum, term) => (term ? add(sum, term.of({ ...view!, scalar: scalarReader(term.name) })) : sum),
     lossOf(answers, labels, x, options),
@@ -166,20 +182,18 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
     ),
     nextStatistics: flatStatistics ? concat(measured, 0) : undefined,
     noise: [...decided.noise, ...prepared.noise],
-    scalars: view ? [...scalarsOf(way), ...scalarsOf(options.cost)] : [],
+    scalars: view ? [way, ...costs].flatMap(scalarsOf) : [],
     decisions,
     expected: view?.cost,
   };
 }
 
-type Met = Weighed & { readonly decision: Decision };
+const parts = ['weights', 'probabilities', 'logProbability', 'entropy'] as const;
 
-const parts = ['weights', 'logProbability', 'entropy'] as const;
-
-const tensorsOf = (d: Met): Tensor[] => parts.flatMap((p) => d[p] ?? []);
+const tensorsOf = (d: DecidedJoin): Tensor[] => parts.flatMap((p) => d[p] ?? []);
 
 /** The same decision with other tensors, in the order of `tensorsOf`. */
-function withTensors(d: Met, tensors: readonly Tensor[]): Met {
+function withTensors(d: DecidedJoin, tensors: readonly Tensor[]): DecidedJoin {
   const present = parts.filter((p) => d[p]);
   return { ...d, ...Object.fromEntries(present.map((p, i) => [p, tensors[i]!])) };
 }

@@ -25,7 +25,10 @@ export interface TrainProgress extends DecisionMetrics {
 
 export interface TrainOptions
   extends Partial<
-    Pick<StepOptions, 'batch' | 'clip' | 'smoothing' | 'weights' | 'distill' | 'teacher' | 'decisions' | 'cost'>
+    Pick<
+      StepOptions,
+      'batch' | 'clip' | 'smoothing' | 'weights' | 'distill' | 'teacher' | 'decisions' | 'cost' | 'paths'
+    >
   > {
   /** In memory, or an indexed source such as `imageStream`, whose items are read while the training runs. */
   readonly data: TrainingData;

@@ -27,7 +27,7 @@ import {
 import { accuracy, clipByGlobalNorm, entropy, type Optimizer } from '../nn/index.ts';
 import type { ScalarInput } from './decide.ts';
 import type { Layout } from './layout.ts';
-import { bind, flatParameters, type ObjectiveOptions, objectiveOf } from './objective.ts';
+import { answersIn, bind, flatParameters, type ObjectiveOptions, objectiveOf } from './objective.ts';
 import type { NoiseInput } from './prepare.ts';
 
 /** What a step minimises and how. */
@@ -121,7 +121,7 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
   }
   if (objective.expected) outputs.cost = meanAll(objective.expected);
 
-  const seen = observe(net);
+  const seen = options.paths ? { scores: [], answers: answersIn(net, options) } : observe(net);
   const observed = [...seen.scores.map((s) => s.score), ...seen.answers.map((a) => a.logits)];
   const shown = bind(net, observed, input('x', [BATCH, ...net.spec.input]), parameters).outputs;
   const evaluated: Record<string, Tensor> = {};

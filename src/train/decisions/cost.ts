@@ -1,6 +1,6 @@
 import { DynaError } from '../../errors.ts';
-import { add, meanAll, mul, reduceMean, slice, sub, type Tensor } from '../../graph/index.ts';
-import type { Schedule } from '../../nn/index.ts';
+import { add, meanAll, mul, reduceMean, slice, sub, sumAll, type Tensor } from '../../graph/index.ts';
+import { type Schedule, stopGradient } from '../../nn/index.ts';
 import type { LossTerm } from './types.ts';
 
 function checkShare(what: string, value: number): void {
@@ -85,4 +85,31 @@ export function macPrice(price: number): LossTerm {
   if (!(price >= 0 && Number.isFinite(price)))
     throw new DynaError('usage', `a price is a finite number of at least 0, got ${price}`);
   return { name: 'price', of: ({ cost }) => mul(reduceMean(cost, [0]), price) };
+}
+
+/**
+ * Keeps experts equally busy: weight x K sum over experts of (share of inputs sent there) x (mean probability), summed over
+ * all decisions of the family (Switch, Fedus et al. 2021, arXiv:2101.03961, eq. 4). 1 x weight where all are equal.
+ *
+ * @throws DynaError 'usage' for a weight below 0, or where the net has no such decision
+ * @example train(net, { data, epochs: 10, decisions: gumbel(), cost: loadBalance(0.01) })
+ */
+export function loadBalance(weight = 0.01, family = 'experts'): LossTerm {
+  if (!(weight >= 0 && Number.isFinite(weight)))
+    throw new DynaError('usage', `a weight is a finite number of at least 0, got ${weight}`);
+  return {
+    name: 'balance',
+    of({ decisions }) {
+      const own = decisions.filter((d) => d.decision.family === family);
+      if (own.length === 0)
+        throw new DynaError('usage', `the net has no decision of the family "${family}" to balance`);
+      const terms = own.map(({ decision, weights, probabilities }) =>
+        mul(
+          sumAll(mul(stopGradient(reduceMean(weights, [0])), reduceMean(probabilities, [0]))),
+          weight * decision.options.length,
+        ),
+      );
+      return terms.reduce((a, b) => add(a, b));
+    },
+  };
 }

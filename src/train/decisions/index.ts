@@ -1,5 +1,5 @@
 /** Ways to train decisions that are not exits: what stands for the hard choice, and what compute costs. */
-export { type MacTargetOptions, macPrice, macTarget, type RateOptions, rateTarget } from './cost.ts';
+export { loadBalance, type MacTargetOptions, macPrice, macTarget, type RateOptions, rateTarget } from './cost.ts';
 export { type GumbelOptions, gumbel } from './gumbel.ts';
 export { type ReinforceOptions, reinforce } from './reinforce.ts';
 export { softMixture } from './soft.ts';

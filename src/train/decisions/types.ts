@@ -32,7 +32,8 @@ export interface LossView {
   readonly losses: Tensor;
   /** Expected MACs of each input as a share of the dearest path, [N]. */
   readonly cost: Tensor;
-  readonly decisions: readonly (Weighed & { readonly decision: Decision })[];
+  /** With the softmax of each decision's logits, [N, K]. */
+  readonly decisions: readonly (Weighed & { readonly decision: Decision; readonly probabilities: Tensor })[];
   scalar(name: string): Tensor;
 }
 
