@@ -7,6 +7,7 @@ export interface Recipe {
   readonly batch: number;
   readonly optimizer: Optimizer;
   readonly schedule: Schedule;
+  readonly smoothing: number;
   readonly augment: Augment;
   readonly session: SessionOptions;
 }
@@ -17,7 +18,8 @@ export const answerWeights = [0.5, 0.5, 1];
 export const recipe: Recipe = {
   batch: 64,
   optimizer: sgd({ momentum: 0.9, nesterov: true, weightDecay: 5e-4 }),
-  schedule: oneCycle(0.06, { warmup: 0.25 }),
+  schedule: oneCycle(0.1, { warmup: 0.25 }),
+  smoothing: 0.1,
   augment: { flip: true },
   // Nothing else wants the cores here, so threads may spin between operators.
   session: { extra: { session: { intra_op: { allow_spinning: '1' } } } },

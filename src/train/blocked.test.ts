@@ -4,7 +4,7 @@ import { net, parametersOf } from '../dynamic/index.ts';
 import { decodeModel, ndarray, type Tensor, toNumbers } from '../graph/index.ts';
 import { batchNorm, classify, conv, materialize, residual, sgd } from '../nn/index.ts';
 import { type Arrays, blockSize, openState } from '../runtime/index.ts';
-import { flatten } from './layout.ts';
+import { flatten, unflatten } from './layout.ts';
 import { type TrainingGraphs, trainingGraphs } from './step.ts';
 
 const block = await blockSize();
@@ -46,10 +46,13 @@ async function step(plan: Plan, graphs: TrainingGraphs, values: ReturnType<typeo
       lr: ndarray('float32', [], [1]), // the change of the weights is the gradient
     });
     const after = await runner.read();
-    const start = toNumbers(weights);
+    // By name: where the step works in blocks, its state lies in blocks too.
+    const [start, end] = [weights, after.weights!].map((w) =>
+      [...unflatten(w, graphs.weights).values()].flatMap(toNumbers),
+    );
     return {
       loss: toNumbers(loss!)[0]!,
-      gradient: toNumbers(after.weights!).map((v, i) => start[i]! - v),
+      gradient: end!.map((v, i) => start![i]! - v),
       statistics: after.statistics ? toNumbers(after.statistics) : [],
     };
   } finally {

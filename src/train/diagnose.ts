@@ -16,6 +16,7 @@ import {
 import { type Arrays, compile, type SessionOptions } from '../runtime/index.ts';
 import { type Layout, unflatten } from './layout.ts';
 import { flatParameters, type ObjectiveOptions, objectiveOf } from './objective.ts';
+import type { StepOptions } from './step.ts';
 
 const allFinite = (a: NDArray): boolean => (a.data as Float32Array).every(Number.isFinite);
 
@@ -36,12 +37,12 @@ const probe = (t: Tensor): Tensor => reshape(cast(sumAll(mul(t, 0)), 'float32'),
  */
 export async function whereNotFinite(
   net: Net,
-  options: ObjectiveOptions,
+  options: Pick<StepOptions, 'block'> & ObjectiveOptions,
   state: Arrays,
   feeds: Arrays,
   session: SessionOptions,
 ): Promise<string> {
-  const parameters = flatParameters(net);
+  const parameters = flatParameters(net, options.block);
   const weight = firstBad(state.weights, parameters.weights) ?? firstBad(state.statistics, parameters.statistics);
   if (weight !== undefined) return `the weights were already not finite before this step, first in "${weight}"`;
   if (feeds.x && !allFinite(feeds.x)) return 'the batch itself holds values that are not finite';

@@ -161,7 +161,13 @@ class Training {
     // The engine left the state as it was before this step, and the step's feeds can be made again.
     const state = await this.#runner.read();
     const { feeds } = (await this.#feedsFrom(step).next()).value as StepFeeds;
-    const where = await whereNotFinite(this.#net, this.#settings, state, feeds, this.#settings.session);
+    const where = await whereNotFinite(
+      this.#net,
+      { ...this.#settings, block: this.#graphs.weights.block },
+      state,
+      feeds,
+      this.#settings.session,
+    );
     const what = Number.isFinite(loss) ? `gradient's norm became ${norm}` : `loss became ${loss}`;
     const epoch = Math.floor(step / this.#batches.batchesPerEpoch) + 1;
     const saved = this.#keeper?.saved;

@@ -2,6 +2,7 @@ import { type Answer, answersOf, type Choices, cut, fixed, type Model, type Net 
 import { DynaError } from '../errors.ts';
 import {
   add,
+  type BlockSize,
   concat,
   constant,
   gradients,
@@ -47,9 +48,13 @@ export interface FlatParameters {
   readonly flatStatistics: Tensor | undefined;
 }
 
-export function flatParameters(net: Net): FlatParameters {
+/** @param block of the engine's blocked convolutions, where the graphs use them */
+export function flatParameters(net: Net, block?: BlockSize): FlatParameters {
   const params = paramsOf([net.output]);
-  const weights = layoutOf(params.filter((p) => p.role !== 'statistic'));
+  const weights = layoutOf(
+    params.filter((p) => p.role !== 'statistic'),
+    block,
+  );
   const statistics = layoutOf(params.filter((p) => p.role === 'statistic'));
   if (weights.size === 0) throw new DynaError('training', `the net "${net.name}" has no parameters to train`);
   return {

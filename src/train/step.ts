@@ -21,12 +21,13 @@ import {
   sizeOf,
   split,
   sqrt,
+  straighten,
   type Tensor,
   toOnnx,
 } from '../graph/index.ts';
 import { accuracy, clipByGlobalNorm, entropy, type Optimizer } from '../nn/index.ts';
 import type { ScalarInput } from './decide.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, packed } from './layout.ts';
 import { answersIn, bind, flatParameters, type ObjectiveOptions, objectiveOf } from './objective.ts';
 import type { NoiseInput } from './prepare.ts';
 
@@ -76,13 +77,13 @@ const LARGEST_FLOAT = 3.4028234663852886e38;
  */
 export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
   const { optimizer } = options;
-  const parameters = flatParameters(net);
+  const parameters = flatParameters(net, options.block);
   const { weights, statistics, flat, flatStatistics } = parameters;
   const objective = objectiveOf(net, parameters, options);
   const { labels, answers, loss, gradients, nextStatistics, noise, scalars } = objective;
 
   const whole = concat(
-    gradients.map((g) => reshape(g, [-1])),
+    gradients.map((g, i) => packed(g, weights.params[i]!, weights)),
     0,
   );
   const squared = dot(whole, whole);
@@ -144,6 +145,6 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
 
 function encode(outputs: Record<string, Tensor>, block?: BlockSize): Uint8Array {
   const simple = simplify(Object.values(outputs));
-  const written = simplify(expand(block ? blocked(simple, { block }) : simple));
+  const written = simplify(straighten(expand(block ? blocked(simple, { block }) : simple)));
   return encodeModel(toOnnx(Object.fromEntries(Object.keys(outputs).map((n, i) => [n, written[i]!]))));
 }

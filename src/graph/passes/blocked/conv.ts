@@ -24,10 +24,9 @@ export function lowerConv(layout: Layout, x: Tensor, w: Tensor, bias: Tensor | u
  */
 function blockedWeight({ block: b }: Layout, w: Tensor): Tensor {
   const [o, i, ...k] = imageOf(w);
-  const taps = k[0]! * k[1]!;
   const ordered =
     i < b
-      ? transpose(reshape(w, [o / b, b, i, taps]), [0, 2, 3, 1])
-      : transpose(reshape(w, [o / b, b, i / b, b, taps]), [0, 2, 4, 3, 1]);
+      ? transpose(reshape(w, [o / b, b, i, k[0]! * k[1]!]), [0, 2, 3, 1])
+      : transpose(reshape(w, [o / b, b, i / b, b, ...k]), [0, 2, 4, 5, 3, 1]);
   return reshape(ordered, [o, i, ...k]);
 }
