@@ -12,20 +12,29 @@ test('the figures of README.md are those of results/*.json', () => {
   expect(readme).toBe(currentReadme());
 });
 
-test('the front page compiles against the library', () => {
-  const code = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
+/** The TypeScript of a page, as one module. */
+const codeOf = (page: string): string =>
+  [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map((m) => m[1]).join('\n');
+
+test('the code of the pages compiles against the library', () => {
   const folder = mkdtempSync(join(root, 'test', '.page-'));
   try {
-    writeFileSync(
-      join(folder, 'page.ts'),
-      `${code.replace("'dynaneural'", "'../../src/index.ts'")}\ndeclare const image: Uint8Array;\nexport { answers, trace };\n`,
-    );
+    const pages = {
+      'README.md': '\ndeclare const image: Uint8Array;\nexport { answers, trace };\n',
+      'docs/decisions.md': '',
+    };
+    for (const [page, rest] of Object.entries(pages)) {
+      const code = codeOf(page);
+      expect(code.length).toBeGreaterThan(500);
+      const name = page.replaceAll('/', '-').replace('.md', '.ts');
+      writeFileSync(join(folder, name), code.replaceAll("'dynaneural'", "'../../src/index.ts'") + rest);
+    }
     writeFileSync(
       join(folder, 'tsconfig.json'),
       JSON.stringify({
         extends: '../../tsconfig.json',
         compilerOptions: { noUnusedLocals: false },
-        include: ['page.ts'],
+        include: ['*.ts'],
       }),
     );
     const { status, stdout } = spawnSync('npx', ['tsc', '-p', folder], { cwd: root, encoding: 'utf8' });

@@ -6,6 +6,7 @@ import { quote } from './onnx/scalars.ts';
 import { input } from './ops/leaf.ts';
 import { Env, Session } from './read/env.ts';
 import { readGraph } from './read/node.ts';
+import { widen } from './read/widen.ts';
 import type { Dim } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -22,7 +23,12 @@ export interface Imported {
   readonly notes: readonly string[];
 }
 
-const [oldestOpset, newestOpset] = [7, 25];
+export interface ReadOptions {
+  /** Reads 16-bit floats as float32, inputs and outputs too; `notes` tells. By default float16 stays as it is. */
+  readonly float32?: boolean;
+}
+
+const [oldestOpset, newestOpset] = [7, 26];
 
 /**
  * Reads an ONNX model into a graph that can be trained, changed and written again; the reverse of `toOnnx`.
@@ -32,13 +38,14 @@ const [oldestOpset, newestOpset] = [7, 25];
  * is also an input becomes an input with that default. Older forms of operators become the newest; shape arithmetic is
  * folded, also through a batch axis that is known by name only. Node names become scopes.
  *
- * @param model a decoded model, opset 7 to 25
+ * @param given a decoded model, opset 7 to 26
  * @returns inputs, outputs by name, the parameters' values, and notes
  * @throws DynaError('model') for whatever is not understood, naming the node: unknown operators or attributes, damaged
  *   wiring, contradictory shapes
  * @example const { inputs, outputs, weights } = fromOnnx(decodeModel(readFileSync('resnet.onnx')))
  */
-export function fromOnnx(model: OnnxModel): Imported {
+export function fromOnnx(given: OnnxModel, { float32 = false }: ReadOptions = {}): Imported {
+  const { model, notes } = float32 ? widen(given) : { model: given, notes: [] };
   const opset = model.opsets[''];
   if (opset === undefined) throw new DynaError('model', 'the model does not say which ONNX operator set it uses');
   if (opset < oldestOpset || opset > newestOpset)
@@ -51,7 +58,7 @@ export function fromOnnx(model: OnnxModel): Imported {
     });
   const { graph } = model;
   const session = new Session(model, opset);
-  for (const text of model.notes ?? []) session.note(text);
+  for (const text of [...(model.notes ?? []), ...notes]) session.note(text);
   const env = new Env(session);
   const stored = new Map(graph.initializers.map((t) => [t.name, t]));
   const defaults = new Set<string>();
@@ -96,6 +103,8 @@ function inputType({ name, dtype, shape }: OnnxValue, session: Session) {
     throw new DynaError('model', `input ${quote(name)} does not say how many axes it has`, {
       fix: 'export the model with the shapes of its inputs',
     });
-  const dims: Dim[] = shape.map((d, i) => d ?? session.dims.fresh(`${name}.${i}`));
+  const dims: Dim[] = shape.map((d, i) =>
+    d === null ? session.dims.fresh(`${name}.${i}`) : typeof d === 'string' ? session.dim(d) : d,
+  );
   return { name, dtype, shape: dims };
 }

@@ -17,6 +17,7 @@ import {
 import { CARD_KEY, type TensorNames } from '../card.ts';
 import type { OutputMeaning } from '../meaning.ts';
 import { openBatch } from './batch.ts';
+import { channelsFirst, type Layout, layoutOf } from './channels.ts';
 
 /** Somebody else's classifier as our graph: one image batch in, logits out. */
 export interface Foreign {
@@ -31,6 +32,8 @@ export interface Foreign {
   readonly output: OutputMeaning;
   /** The file takes one image at a time. */
   readonly single: boolean;
+  /** Where the file keeps the channels of its images; `input` has them first. */
+  readonly layout: Layout;
   readonly metadata: Readonly<Record<string, string>>;
   /** What was read in another way than it stands in the file. */
   readonly notes: readonly string[];
@@ -57,10 +60,15 @@ export function readForeign(bytes: Uint8Array, options: ForeignOptions = {}): Fo
   if (Object.hasOwn(model.metadata, CARD_KEY))
     throw refused('this file is a dynamic model of this library already', 'adapt the original');
   const size = batchSize(model);
-  const imported = fromOnnx(named(model, size));
-  const input = imported.inputs[0]!;
+  const imported = fromOnnx(named(model, size), { float32: true });
+  const input = imported.inputs.find((t) => t.node.attrs.fallback === undefined)!;
   const [name, result] = Object.entries(imported.outputs)[0]!;
-  const whole = size === 1 ? openBatch(input, result) : { input, output: result };
+  const layout = layoutOf(input, result);
+  const first = layout === 'NHWC' ? channelsFirst(input, result) : { input, output: result };
+  const whole = size === 1 ? openBatch(first.input, first.output) : first;
+  const notes = [...imported.notes];
+  if (layout === 'NHWC')
+    notes.push(`the file takes images as [N, H, W, C] ${formatShape(input.shape)}; here they are [N, C, H, W]`);
   checkOutput(name, whole.output);
   checkFinite(imported);
   const { logits, output } = ending(whole.output);
@@ -73,8 +81,9 @@ export function readForeign(bytes: Uint8Array, options: ForeignOptions = {}): Fo
     names: { input: input.node.attrs.name, output: name },
     output,
     single: size === 1,
+    layout,
     metadata: model.metadata,
-    notes: imported.notes,
+    notes,
   };
 }
 
@@ -88,7 +97,8 @@ function batchSize({ graph }: OnnxModel): 1 | undefined {
     throw refused(`the model has ${graph.outputs.length} outputs (${list(graph.outputs)})`);
   const { name, dtype, shape } = inputs[0]!;
   const shown = `${dtype}${shape ? formatShape(shape.map((d) => d ?? '?')) : ' of unknown shape'}`;
-  if (dtype !== 'float32' || shape?.length !== 4) throw refused(`the input "${name}" is ${shown}`);
+  const float = dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16';
+  if (!float || shape?.length !== 4) throw refused(`the input "${name}" is ${shown}`);
   const [batch, ...item] = shape;
   if (!item.every((d) => typeof d === 'number' && d > 0))
     throw refused(
@@ -129,7 +139,7 @@ function checkOutput(name: string, { dtype, shape }: Tensor): void {
 
 function checkFinite({ weights }: Imported): void {
   for (const [name, { data, dtype }] of weights)
-    if (dtype.startsWith('float') && dtype !== 'float16' && !(data as Float32Array).every(Number.isFinite))
+    if (dtype.startsWith('float') && !(data as Float32Array).every(Number.isFinite))
       throw refused(`the weight "${name}" holds NaN or infinite values`, 'export the model again from good weights');
 }
 

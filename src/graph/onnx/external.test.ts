@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { afterAll, expect, test } from 'vitest';
-import { decodeModel, externalFolder } from './index.ts';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { DynaError } from '../../errors.ts';
+import { decodeModel, externalFolder, readOnnxFile } from './index.ts';
 import { ModelProtoSchema } from './onnx_pb.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'dyna-external-'));
@@ -85,4 +87,71 @@ test.each<[string, Record<string, string>]>([
 test('a declared size alone allocates nothing', () => {
   expect(() => read({ location: 'sub/weights.bin' }, [2n ** 28n])).toThrow('ends at byte 24');
   expect(() => read({ location: 'sub/weights.bin' }, [2n ** 40n])).toThrow('larger than 2 GB');
+});
+
+describe('a file on the disk', () => {
+  const file = (name: string, bytes: Uint8Array): string => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+
+  test('becomes bytes that stand alone', () => {
+    const path = file('big.onnx', modelWith({ location: 'sub/weights.bin', offset: '4' }));
+    const tensor = decodeModel(readOnnxFile(path)).graph.initializers[0]!;
+    expect(tensor).toMatchObject({ name: 'w', dims: [2, 2], data: new Float32Array([1, 2, 3, 4]) });
+  });
+
+  test('without external data comes as it is', () => {
+    const bytes = toBinary(ModelProtoSchema, create(ModelProtoSchema, { irVersion: 8n, graph: { name: 'g' } }));
+    expect([...readOnnxFile(file('small.onnx', bytes))]).toEqual([...bytes]);
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ['outside its own folder', { location: '../secret.bin' }],
+    ['cannot be opened', { location: 'missing.bin' }],
+    ['ends at byte 24', { location: 'sub/weights.bin', offset: '20' }],
+  ])('whose data is no good is refused: %s', (sentence, entries) => {
+    expect(() => readOnnxFile(file('bad.onnx', modelWith(entries)))).toThrow(sentence);
+  });
+
+  test('that is not there is told by name', () => {
+    expect(() => readOnnxFile(join(folder, 'none.onnx'))).toThrow(/the model ".*none.onnx" cannot be read/);
+  });
+});
+
+test('whatever a model says about its data, it is read from the folder or refused in a sentence', () => {
+  const piece = fc.constantFrom(
+    '..',
+    '.',
+    'sub',
+    'weights.bin',
+    'link.bin',
+    'secret.bin',
+    '/',
+    '\\',
+    '',
+    'model-2',
+    '\0',
+  );
+  const location = fc.oneof(
+    fc.array(piece, { maxLength: 5 }).map((p) => p.join('/')),
+    fc.string(),
+  );
+  const number = fc.oneof(fc.nat(40).map(String), fc.constantFrom('-1', '1e3', '99999999999999999', ''), fc.string());
+  const entry = fc.record({ location, offset: number, length: number }, { requiredKeys: [] });
+  let count = 0;
+  fc.assert(
+    fc.property(entry, (entries) => {
+      try {
+        const { data } = read(entries as Record<string, string>);
+        expect(Array.from(weights)).toEqual(expect.arrayContaining(Array.from(data as Float32Array, (v) => v)));
+        count++;
+      } catch (error) {
+        if (!(error instanceof DynaError) || error.code !== 'model') throw error;
+        expect(error.message).not.toContain('\n');
+      }
+    }),
+    { numRuns: 2000, seed: 4, examples: [[{ location: 'sub/weights.bin', offset: '4' }]] },
+  );
+  expect(count).toBeGreaterThan(0);
 });

@@ -1,6 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
-import { resolve, sep } from 'node:path';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
+import { dirname, resolve, sep } from 'node:path';
 import { DynaError } from '../../errors.ts';
+import { decodeModel } from './decode.ts';
+import { encodeModel } from './encode.ts';
 import { quote } from './scalars.ts';
 import type { ExternalReader } from './tensors.ts';
 
@@ -36,6 +38,35 @@ export function externalFolder(folder: string): ExternalReader {
       closeSync(file);
     }
   };
+}
+
+/**
+ * An ONNX file as bytes that stand alone: external data, looked for beside the file, is taken in.
+ *
+ * @throws DynaError('file') where it cannot be read, ('model') as `decodeModel` and `externalFolder`
+ * @example const { logits } = readForeign(readOnnxFile('models/resnet50.onnx'))
+ */
+export function readOnnxFile(path: string): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new DynaError('file', `the model ${quote(path)} cannot be read`, { cause });
+  }
+  const inFolder = externalFolder(dirname(resolve(path)));
+  let external = false;
+  const model = decodeModel(bytes, {
+    externalData: (...range) => {
+      external = true;
+      return inFolder(...range);
+    },
+  });
+  if (!external) return bytes;
+  if (model.notes?.length)
+    throw new DynaError('model', 'bfloat16 tensors in external data files are not supported', {
+      fix: 'convert the model to float32 first',
+    });
+  return encodeModel(model);
 }
 
 function open(path: string, location: string): number {

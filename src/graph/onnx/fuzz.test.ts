@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { mutationsOf } from '../../../test/graph/mutate.ts';
 import { DynaError } from '../../errors.ts';
 import { ndarray } from '../array.ts';
 import { decodeModel, encodeModel, type OnnxGraph, type OnnxModel, stripDefaults } from './index.ts';
@@ -43,26 +44,7 @@ const seed: OnnxModel = {
 };
 const seedBytes = encodeModel(seed);
 
-/** A byte changed, a run cut out, doubled or filled with the bytes that varints and lengths make most of. */
-const edit = fc.record({
-  kind: fc.constantFrom('flip', 'cut', 'double', 'fill', 'truncate'),
-  at: fc.nat(seedBytes.length - 1),
-  length: fc.oneof(fc.constant(1), fc.nat(40)),
-  byte: fc.oneof(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), fc.nat(255)),
-});
-
-const mutated = fc.array(edit, { minLength: 1, maxLength: 6 }).map((edits) => {
-  let bytes = Buffer.from(seedBytes);
-  for (const { kind, at, length, byte } of edits) {
-    const end = Math.min(at + length, bytes.length);
-    if (kind === 'flip' && at < bytes.length) bytes[at] = byte;
-    if (kind === 'fill') bytes.fill(byte, Math.min(at, end), end);
-    if (kind === 'truncate' && length === 0) bytes = bytes.subarray(0, at);
-    if (kind === 'cut') bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
-    if (kind === 'double') bytes = Buffer.concat([bytes.subarray(0, end), bytes.subarray(Math.min(at, end))]);
-  }
-  return bytes;
-});
+const mutated = mutationsOf(seedBytes);
 
 /** What came of it; anything but a model or a DynaError of code `model` escapes. */
 function attempt(action: () => OnnxModel | Uint8Array): OnnxModel | Uint8Array | undefined {

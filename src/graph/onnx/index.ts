@@ -1,7 +1,7 @@
 export { attributeOf } from './attributes.ts';
 export { type DecodeOptions, decodeModel } from './decode.ts';
 export { encodeModel } from './encode.ts';
-export { externalFolder } from './external.ts';
+export { externalFolder, readOnnxFile } from './external.ts';
 export * from './model.ts';
 export { stripDefaults } from './strip.ts';
 export type { ExternalReader } from './tensors.ts';

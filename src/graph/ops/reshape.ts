@@ -1,8 +1,9 @@
 import { DynaError } from '../../errors.ts';
 import { allocate, type NDArray, sizeOf } from '../array.ts';
+import { over, productOf } from '../dims.ts';
 import { type Dim, formatShape, isConcrete, normalizeAxis, type Shape, sameShape } from '../shape.ts';
 import { apply, applyAll, noMacs, type Operator, type Tensor } from '../tensor.ts';
-import { fill, gatherBy, sameData } from './evaluate.ts';
+import { fill, gatherBy, mapBroadcast, sameData } from './evaluate.ts';
 import { constantOf, ints, knownInts } from './leaf.ts';
 
 type None = Record<never, never>;
@@ -46,7 +47,8 @@ function reshaped(shape: Shape, target: readonly number[]): Dim[] {
         `Reshape: -1 cannot be inferred beside 0 in [${target.join(', ')}], from ${formatShape(shape)}`,
       );
     const ratio = size / rest;
-    if (lost.length === 1 && ratio === 1) out[free] = lost[0]!;
+    const whole = lost.length > 0 ? over(productOf([size, ...lost]), rest) : undefined;
+    if (whole !== undefined) out[free] = whole;
     else if (lost.length === 0 && Number.isInteger(ratio)) out[free] = ratio;
     else if (lost.length > 0) out[free] = `${ratio}*${lost.join('*')}`;
     else throw new DynaError('shape', `Reshape: ${formatShape(shape)} does not divide into [${target.join(', ')}]`);
@@ -188,6 +190,7 @@ export const Expand: Operator<{ to?: Shape }> = {
   },
   gradient: [({ g }) => g, null], // the walk sums over what was repeated
   macs: noMacs,
+  evaluate: ([x], attrs, types) => mapBroadcast((v) => v)([x!], attrs, types),
 };
 
 /** The same elements in another shape: 0 keeps an axis, one -1 takes what is left. */

@@ -1,17 +1,16 @@
 import { DynaError } from '../../errors.ts';
 import type { NDArray } from '../array.ts';
 import type { Size } from '../dims.ts';
-import { isDType } from '../onnx/elements.ts';
 import type { OnnxGraph, OnnxNode, OnnxValue } from '../onnx/index.ts';
 import { constantOf } from '../ops/leaf.ts';
 import { formatShape, isConcrete, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { Attributes } from './attributes.ts';
-import type { Env } from './env.ts';
+import type { Env, Sequence } from './env.ts';
 import { describe } from './order.ts';
 
 /** Turns one node of a file into tensors, one for each output that it can give. */
-export type Converter = (call: Call) => readonly Tensor[];
+export type Converter = (call: Call) => readonly Tensor[] | Sequence;
 export type Converters = Readonly<Record<string, Converter>>;
 
 /** One node while it is read: its inputs, its attributes, and ways to refuse it. */
@@ -61,6 +60,14 @@ export class Call {
 
   input(i: number): Tensor {
     return this.optional(i) ?? this.refuse(`input ${i} is required and missing`);
+  }
+
+  /** Input `i` where it is a list of tensors. */
+  sequence(i: number): readonly Tensor[] {
+    this.#asked.add(i);
+    return (
+      this.env.sequence(this.node.inputs[i] ?? '') ?? this.refuse(`input ${i} must be a sequence that the model makes`)
+    );
   }
 
   /** All inputs; none may be left out. */
@@ -115,7 +122,10 @@ export class Call {
   /** What the file says about output `i`, where it names all axes. */
   declaredShape(i: number): Shape | undefined {
     const shape = this.#declared.get(this.node.outputs[i] ?? '')?.shape;
-    return shape?.every((d) => d !== null) ? (shape as Shape) : undefined;
+    const { session } = this.env;
+    return shape?.every((d) => d !== null)
+      ? (shape as Shape).map((d) => (typeof d === 'string' ? session.dim(d) : d))
+      : undefined;
   }
 
   /** The element types and sizes of the file must not contradict what follows from the operators. */
@@ -127,15 +137,16 @@ export class Call {
   }
 
   /** To be called last: refuses what no rule has looked at. */
-  finish(results: readonly Tensor[]): void {
+  finish(made: readonly Tensor[] | Sequence): void {
+    const results = 'list' in made ? made.list : made;
+    const count = 'list' in made ? 1 : results.length;
     const attributes = this.attributes.unread();
     if (attributes.length > 0)
       this.refuse(`the attribute ${attributes.map((a) => JSON.stringify(a)).join(', ')} is not supported here`);
     const input = this.node.inputs.findIndex((_, i) => this.given(i) && !this.#asked.has(i));
     if (input >= 0) this.refuse(`it takes at most ${input} inputs here, got ${this.node.inputs.length}`);
     const output = this.node.outputs.findLastIndex((_, i) => this.asks(i));
-    if (output >= results.length)
-      this.refuse(`it gives ${results.length} output(s) here, the model asks for ${output + 1}`);
+    if (output >= count) this.refuse(`it gives ${count} output(s) here, the model asks for ${output + 1}`);
     for (const t of results)
       for (const d of t.shape)
         if (typeof d === 'number' ? !Number.isSafeInteger(d) || d < 0 : d === '')
@@ -147,7 +158,7 @@ export class Call {
 export function contradiction(value: OnnxValue, t: Tensor): string | undefined {
   const declared = `${value.dtype}${value.shape ? formatShape(value.shape.map((d) => d ?? '?')) : ''}`;
   const differ =
-    (isDType(value.dtype) && value.dtype !== t.dtype) ||
+    (value.dtype !== 'undefined' && value.dtype !== t.dtype) ||
     (value.shape &&
       (value.shape.length !== t.rank ||
         value.shape.some((d, i) => isConcrete([d ?? '']) && isConcrete([t.shape[i]!]) && d !== t.shape[i])));

@@ -1,9 +1,10 @@
 import { elementName, isDType } from '../onnx/elements.ts';
+import { forEachNode, type OnnxGraph } from '../onnx/index.ts';
 import * as e from '../ops/elementwise.ts';
 import { constant, constantOf, scalar } from '../ops/leaf.ts';
 import { FusedMatMul, Gemm, MatMul } from '../ops/linear.ts';
 import { PRelu } from '../ops/more.ts';
-import { squeeze, unsqueeze } from '../ops/reshape.ts';
+import { fullLike, squeeze, unsqueeze } from '../ops/reshape.ts';
 import { apply, applyAll, type Operator, type Tensor } from '../tensor.ts';
 import type { Call, Converter, Converters } from './call.ts';
 
@@ -21,8 +22,8 @@ const plainOperators = [
 
 /** An operator of any number of inputs, as a chain of one with two. */
 const chain =
-  (op: (a: Tensor, b: Tensor) => Tensor): Converter =>
-  (c) => {
+  (op: (a: Tensor, b: Tensor) => Tensor) =>
+  (c: Call): readonly [Tensor] => {
     if (c.node.inputs.length === 0) c.refuse('it has no inputs');
     return [c.all().reduce(op)];
   };
@@ -87,13 +88,25 @@ function cast(c: Call): readonly Tensor[] {
   return [e.cast(c.input(0), to)];
 }
 
+const isUsed = (graph: OnnxGraph, name: string): boolean => {
+  let used = graph.outputs.some((v) => v.name === name);
+  forEachNode(graph, (node) => {
+    used ||= node.inputs.includes(name);
+  });
+  return used;
+};
+
 function dropout(c: Call): readonly Tensor[] {
   c.attributes.ignore('ratio', 'seed');
   if (c.given(2) && c.number(2, 'training_mode') !== 0) c.refuse('a Dropout in training mode cannot be read');
   if (c.given(1)) c.value(1);
-  if (c.asks(1)) c.refuse('the mask of Dropout (output 1) is not supported');
   c.env.session.count('a Dropout does nothing in inference and was left out');
-  return [c.input(0)];
+  const x = c.input(0);
+  if (!c.asks(1)) return [x];
+  // All elements stay. Before opset 10 nothing is said of the mask in inference, but old files name it all the same.
+  if (c.opset < 10 && isUsed(c.env.session.model.graph, c.node.outputs[1]!))
+    c.refuse('the mask of Dropout (output 1) before opset 10 is not supported');
+  return [x, fullLike(x, 1, 'bool')];
 }
 
 export const elementwise: Converters = {
@@ -103,7 +116,7 @@ export const elementwise: Converters = {
   Min: chain(e.min),
   Max: chain(e.max),
   Sum: chain(e.add),
-  Mean: (c) => [e.div(chain(e.add)(c)[0]!, c.node.inputs.length)],
+  Mean: (c) => [e.div(chain(e.add)(c)[0], c.node.inputs.length)],
   Xor: (c) => [e.not(e.equal(c.input(0), c.input(1)))],
   Clip: clip,
   Cast: cast,

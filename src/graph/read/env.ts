@@ -21,6 +21,7 @@ export class Session {
   readonly dims = new Names();
   readonly #statistics = new Set<string>();
   readonly #rowNames = new Map<string, string>();
+  readonly #renamed = new Map<string, string>();
   readonly #counts = new Map<string, number>();
   readonly #texts = new Set<string>();
 
@@ -42,6 +43,17 @@ export class Session {
           this.#rowNames.set(condition, rows);
       }
     });
+  }
+
+  /**
+   * A size's name as ours. Products ("4*N") are kept, because our own files have them; other arithmetic and names that
+   * look like numbers would be mistaken for what they are not, and get a new name.
+   */
+  dim(name: string): string {
+    if (/^(\d+\*)?[^\d*+()\s/-][^*+()\s/]*$/.test(name) && !this.#renamed.has(name)) return name;
+    const known = this.#renamed.get(name) ?? this.dims.fresh('size');
+    this.#renamed.set(name, known);
+    return known;
   }
 
   /** The name of the number of true elements of a condition: as the file declares it, else a new one. */
@@ -90,7 +102,18 @@ export class Session {
   }
 }
 
-type Entry = Tensor | { readonly stored: OnnxTensor; leaf?: Tensor; constant?: Tensor };
+interface Stored {
+  readonly stored: OnnxTensor;
+  leaf?: Tensor;
+  constant?: Tensor;
+}
+
+/** A list of tensors: ONNX's sequences, of which only those are read that are taken apart again. */
+export interface Sequence {
+  readonly list: readonly Tensor[];
+}
+
+type Entry = Tensor | Stored | Sequence;
 
 /** The names that one graph sees: its own, then those of the graphs around it. */
 export class Env {
@@ -123,6 +146,8 @@ export class Env {
   tensor(name: string): Tensor | undefined {
     const entry = this.#find(name);
     if (!entry || entry instanceof Tensor) return entry;
+    if ('list' in entry)
+      throw new DynaError('model', `the value ${quote(name)} is a sequence, which only SequenceAt can read here`);
     entry.leaf ??= this.session.leaf(entry.stored);
     return entry.leaf;
   }
@@ -130,7 +155,7 @@ export class Env {
   /** A stored tensor as a constant, also where it would otherwise be a parameter. */
   constant(name: string): Tensor | undefined {
     const entry = this.#find(name);
-    if (!entry || entry instanceof Tensor) return undefined;
+    if (!entry || entry instanceof Tensor || 'list' in entry) return undefined;
     const { dtype, dims, data } = entry.stored;
     entry.constant ??= constant({ dtype, dims, data });
     this.touch(name);
@@ -140,13 +165,18 @@ export class Env {
   /** The numbers behind a name, where they are stored in the file. */
   stored(name: string): OnnxTensor | undefined {
     const entry = this.#find(name);
-    return entry && !(entry instanceof Tensor) ? entry.stored : undefined;
+    return entry && 'stored' in entry ? entry.stored : undefined;
+  }
+
+  sequence(name: string): readonly Tensor[] | undefined {
+    const entry = this.#find(name);
+    return entry && 'list' in entry ? entry.list : undefined;
   }
 
   /** Stored tensors of this graph that nothing used. */
   unused(): string[] {
     return [...this.#entries].flatMap(([name, e]) =>
-      e instanceof Tensor || e.leaf || this.#touched.has(name) ? [] : [name],
+      'stored' in e && !e.leaf && !this.#touched.has(name) ? [name] : [],
     );
   }
 

@@ -104,12 +104,14 @@ function compress(c: Call): readonly Tensor[] {
 }
 
 function oneHot(c: Call): readonly Tensor[] {
-  const depth = c.number(1, 'the depth') ?? c.refuse('the depth is missing');
+  if (c.number(1, 'the depth') === undefined) c.refuse('the depth is missing');
+  // The depth keeps its element type: the engine has this operator for some combinations of types only.
+  const depth = c.limit(1)!;
   const values = c.limit(2) ?? c.refuse('the values are missing');
   const x = c.input(0);
   const axis = c.attributes.int('axis', -1);
   if (axis !== -1 && axis !== x.rank) c.refuse(`"axis" ${axis} is not supported, only the last`);
-  return [apply(OneHot, [x, ints([depth]), values], { axis: -1 })];
+  return [apply(OneHot, [x, depth, values], { axis: -1 })];
 }
 
 /** A condition that is known takes its branch away: exporters ask for shapes so. */

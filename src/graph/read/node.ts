@@ -1,21 +1,34 @@
 import { DynaError } from '../../errors.ts';
-import { ndarray } from '../array.ts';
 import { forEachNode, type OnnxGraph, type OnnxNode, type OnnxValue } from '../onnx/index.ts';
+import { fill } from '../ops/evaluate.ts';
 import { constant, constantOf } from '../ops/leaf.ts';
+import { rewrite } from '../passes/rewrite.ts';
 import { foldConstants } from '../passes/simplify.ts';
 import { atScope } from '../scope.ts';
-import type { Tensor } from '../tensor.ts';
+import type { Node, Tensor } from '../tensor.ts';
 import { Call, type Converters, contradiction } from './call.ts';
+import { composed } from './composed.ts';
+import { einsum } from './einsum.ts';
 import { elementwise } from './elementwise.ts';
 import { Env, type Session } from './env.ts';
 import { indexing } from './indexing.ts';
 import { describe, sorted } from './order.ts';
 import { reductions } from './reductions.ts';
+import { sequences } from './sequences.ts';
 import { shapes } from './shapes.ts';
 import { windows } from './windows.ts';
 
 /** How each operator of a file is read; a name of another domain has it in front. */
-const converters: Converters = { ...elementwise, ...windows, ...reductions, ...shapes, ...indexing };
+const converters: Converters = {
+  ...elementwise,
+  ...windows,
+  ...reductions,
+  ...shapes,
+  ...sequences,
+  ...indexing,
+  ...composed,
+  Einsum: einsum,
+};
 
 const nameOf = (node: OnnxNode): string => (node.domain === '' ? node.op : `${node.domain}.${node.op}`);
 
@@ -52,9 +65,28 @@ function settle(t: Tensor, { sizes }: Session): Tensor {
   if (constantOf(t)) return t;
   const known = sizes.of(t);
   if (known?.every((d) => typeof d === 'number') && (t.dtype === 'int64' || t.dtype === 'bool'))
-    return constant(ndarray(t.dtype, t.rank === 0 ? [] : [known.length], known as number[]));
-  const half = t.dtype === 'float16' || t.node.inputs.some((x) => x?.dtype === 'float16');
-  return half ? t : (foldConstants(t.node, t.node.inputs)?.[t.index] ?? t);
+    return constant({
+      dtype: t.dtype,
+      dims: t.rank === 0 ? [] : [known.length],
+      data: fill(t.dtype, known.length, (i) => known[i] as number), // "to the end" is more than a double holds
+    });
+  if (!folds(t)) return t;
+  const [folded] = rewrite([t], foldConstants);
+  return constantOf(folded) ? folded! : t;
+}
+
+/** What a converter makes of one node is no more than this; larger graphs of constants are left to `simplify`. */
+const LARGEST_FOLD = 100;
+
+/** True where nothing but constants, and few nodes, stand behind a tensor. */
+function folds(t: Tensor): boolean {
+  const seen = new Set<Node>([t.node]);
+  for (const { op, inputs, outputs } of seen) {
+    if (seen.size > LARGEST_FOLD || outputs[0]!.dtype === 'float16') return false;
+    if (op.leaf ? op.leaf !== 'constant' : inputs.length === 0) return false;
+    for (const x of inputs) if (x) seen.add(x.node);
+  }
+  return true;
 }
 
 function readNode(node: OnnxNode, env: Env, declared: ReadonlyMap<string, OnnxValue>): void {
@@ -65,6 +97,10 @@ function readNode(node: OnnxNode, env: Env, declared: ReadonlyMap<string, OnnxVa
   try {
     const results = atScope(scopeOf(node), () => converters[name]!(call));
     call.finish(results);
+    if ('list' in results) {
+      env.define(node.outputs[0]!, { list: results.list.map((t) => settle(t, session)) });
+      return;
+    }
     for (const [i, t] of results.entries()) {
       if (!call.asks(i)) continue;
       call.checkDeclared(i, t);

@@ -91,6 +91,10 @@ const rows: Row[] = [
   row('Dropout with inputs', node('Dropout', ['x', 'r', 't']), {
     stored: [f32('r', [], [0.5]), { name: 't', dtype: 'bool', dims: [], data: Uint8Array.of(0) }],
   }),
+  row('Dropout with its mask', node('Dropout', ['x'], ['y', 'mask']), {
+    outputs: [value('y', undefined), value('mask', undefined, 'bool')],
+  }),
+  row('Dropout of old files, with a mask that nothing uses', node('Dropout', ['x'], ['y', 'mask']), { opset: 9 }),
   row('MatMul', node('MatMul', ['x', 'w']), { stored: [f32('w', [4, 3])] }),
   row('MatMul by a vector', node('MatMul', ['x', 'w']), { stored: [f32('w', [4])] }),
   row('MatMul of a vector', node('MatMul', ['v', 'w']), { inputs: [value('v', [4])], stored: [f32('w', [2, 4, 3])] }),
@@ -324,6 +328,141 @@ const rows: Row[] = [
     node('Transpose', ['x'], 't'),
     node('Gather', ['t', 'c']),
   ]),
+  row('Tile of axes of size 1', node('Tile', ['x', 'r']), {
+    inputs: [value('x', ['N', 1, 3])],
+    stored: [i64('r', [1, 4, 1])],
+  }),
+  row('Tile of whole axes', node('Tile', ['x', 'r']), {
+    inputs: [value('x', ['N', 2, 3])],
+    stored: [i64('r', [1, 3, 2])],
+  }),
+  row(
+    'Tile by the batch',
+    [
+      node('Shape', ['x'], 's'),
+      node('Gather', ['s', 'zero'], 'n'),
+      node('Concat', ['n', 'ones'], 'r', { axis: 0 }),
+      node('Tile', ['w', 'r'], 't'),
+      node('Concat', ['x', 't'], 'y', { axis: 1 }),
+    ],
+    { inputs: [value('x', ['N', 2, 3])], stored: [i64('zero', [0]), i64('ones', [1, 1]), f32('w', [1, 1, 3])] },
+  ),
+  row('Range', [node('Range', ['a', 'b', 'c'], 'r'), node('Add', ['x', 'r'])], {
+    stored: [f32('a', [], [1]), f32('b', [], [2]), f32('c', [], [0.3])],
+  }),
+  ...[0, 1].flatMap((upper) => [
+    row(`Trilu, upper ${upper}`, node('Trilu', ['x'], 'y', { upper }), { inputs: [value('x', ['N', 3, 4])] }),
+    row(`Trilu off the diagonal, upper ${upper}`, node('Trilu', ['x', 'k'], 'y', { upper }), {
+      inputs: [value('x', ['N', 4, 3])],
+      stored: [i64('k', [-1], [])],
+    }),
+  ]),
+  row('LRN', node('LRN', ['x'], 'y', { size: 3, alpha: float(0.3), beta: float(0.6), bias: float(2) }), {
+    inputs: images(7, 2, 3),
+  }),
+  row('LRN of one channel', node('LRN', ['x'], 'y', { size: 1 }), { inputs: images(2, 2, 3) }),
+  row('RMSNormalization', node('RMSNormalization', ['x', 'w'], 'y', { axis: 1, epsilon: float(0.1) }), {
+    opset: 23,
+    inputs: [value('x', ['N', 2, 3])],
+    stored: [f32('w', [2, 3])],
+  }),
+  row('LpNormalization', node('LpNormalization', ['x'], 'y', { axis: 1 })),
+  row('LpNormalization by sums', node('LpNormalization', ['x'], 'y', { axis: 1, p: 1 })),
+  row('MeanVarianceNormalization', node('MeanVarianceNormalization', ['x'], 'y', { axes: [1, 2] }), {
+    inputs: [value('x', ['N', 2, 3])],
+    tolerance: 1e-5,
+  }),
+  row('Shrink', node('Shrink', ['x'], 'y', { lambd: float(0.4), bias: float(0.1) })),
+  row('Mod of integers', node('Mod', ['x', 'm']), {
+    inputs: [value('x', ['N', 4], 'int64')],
+    stored: [i64('m', [3, -2, 5, -7])],
+    outputs: int,
+  }),
+  row('Mod of negative integers', [node('Sub', ['x', 'four'], 'n'), node('Mod', ['n', 'm'])], {
+    inputs: [value('x', ['N', 4], 'int64')],
+    stored: [i64('four', [4], []), i64('m', [3, -2, 5, -7])],
+    outputs: int,
+  }),
+  row('Mod as in C', node('Mod', ['x', 'm'], 'y', { fmod: 1 }), { stored: [f32('m', [4], [0.3, -0.7, 1, 2])] }),
+  row('Mod of known integers folds', [node('Mod', ['a', 'm'], 'k'), node('Gather', ['x', 'k'], 'y', { axis: 1 })], {
+    stored: [i64('a', [-7, 7]), i64('m', [4], [])],
+  }),
+  row('GridSample', node('GridSample', ['x', 'g']), {
+    inputs: [value('x', ['N', 2, 4, 3]), value('g', ['N', 2, 2, 2])],
+    tolerance: 1e-5,
+  }),
+  ...[
+    ['bhid,bhjd->bhij', [2, 3, 4], [2, 5, 4]],
+    ['bhij,bhjd->bihd', [2, 3, 4], [2, 4, 5]],
+    ['bhij,hjd->bid', [2, 3, 4], [2, 4, 5]],
+    ['bijk,bjk->bi', [2, 3, 4], [3, 4]],
+    ['bij,bik', [2, 3], [2, 4]],
+    ['bij,bjk->bk', [2, 3], [3, 4]],
+    ['bi,bj->bij', [2], [3]],
+  ].map(([equation, a, b]) =>
+    row(`Einsum ${equation}`, node('Einsum', ['x', 'z'], 'y', { equation: equation as string }), {
+      inputs: [
+        value('x', ['N', ...(a as number[])]),
+        String(equation).split(',')[1]!.startsWith('b')
+          ? value('z', ['N', ...(b as number[])])
+          : value('z', b as number[]),
+      ],
+      tolerance: 1e-5,
+    }),
+  ),
+  row('Swish', node('Swish', ['x'], 'y', { alpha: float(1.5) }), { opset: 24 }),
+  row(
+    'SplitToSequence and SequenceAt',
+    [
+      node('SplitToSequence', ['x', 'one'], 'parts', { axis: 1 }),
+      node('SequenceAt', ['parts', 'second'], 'b'),
+      node('SequenceAt', ['parts', 'last'], 'd'),
+      node('Sub', ['b', 'd']),
+    ],
+    { stored: [i64('one', [1], []), i64('second', [1], []), i64('last', [-1], [])] },
+  ),
+  row(
+    'SplitToSequence of single elements',
+    [node('SplitToSequence', ['x'], 'parts', { axis: 1, keepdims: 0 }), node('SequenceAt', ['parts', 'second'], 'y')],
+    { stored: [i64('second', [1], [])] },
+  ),
+  row(
+    "SplitToSequence as PyTorch's unbind",
+    [
+      node('SplitToSequence', ['x', 'one'], 'parts', { axis: 1, keepdims: 0 }),
+      node('SequenceAt', ['parts', 'second'], 'y'),
+    ],
+    { stored: [i64('one', [1], []), i64('second', [1], [])] },
+  ),
+  row(
+    'SplitToSequence by sizes',
+    [node('SplitToSequence', ['x', 'sizes'], 'parts', { axis: 1 }), node('SequenceAt', ['parts', 'second'], 'y')],
+    { stored: [i64('sizes', [1, 3]), i64('second', [1], [])] },
+  ),
+  row('Einsum of one', node('Einsum', ['x'], 'y', { equation: 'bij->bj' }), { inputs: [value('x', ['N', 2, 3])] }),
+  ...['ArgMax', 'ArgMin'].map((op) =>
+    row(
+      `${op}, the last of equals`,
+      [node('Round', ['x'], 'r'), node(op, ['r'], 'y', { axis: 1, select_last_index: 1 })],
+      { outputs: int },
+    ),
+  ),
+  row('ReduceMax of bools', [node('Greater', ['x', 'zero'], 'b'), node('ReduceMax', ['b', 'one'])], {
+    opset: 20,
+    stored: [f32('zero', [], [0]), i64('one', [1])],
+    outputs: bool,
+  }),
+  ...[
+    ['nearest', [1, 1, 2, 2]],
+    ['nearest', [1, 1, 0.6, 0.6]],
+    ['linear', [1, 1, 2, 1.5]],
+  ].map(([mode, scales]) =>
+    row(`Resize of opset 10, ${mode} by ${scales}`, node('Resize', ['x', 's'], 'y', { mode: mode as string }), {
+      opset: 10,
+      inputs: images(2, 5, 4),
+      stored: [f32('s', [4], scales as number[])],
+    }),
+  ),
   row('Size of a known shape', node('Size', ['x']), { inputs: [value('x', [2, 3])], outputs: int }),
   row('Shape, part of it', node('Shape', ['x'], 'y', { start: -2 }), { opset: 15, inputs: image, outputs: int }),
   row('ConstantOfShape', [node('ConstantOfShape', ['s'], 'c'), node('Add', ['x', 'c'])], {

@@ -5,7 +5,8 @@ import { quote } from '../onnx/scalars.ts';
 /** A node as messages name it. */
 export const describe = (node: OnnxNode): string => {
   const name = node.name || node.outputs.find((o) => o !== '');
-  return `node ${quote(name ?? '')} (${node.domain ? `${node.domain}.` : ''}${node.op})`;
+  const op = `${node.domain ? `${node.domain}.` : ''}${node.op}`;
+  return `node ${quote(name ?? '')} (${/^[\w.]{1,80}$/.test(op) ? op : quote(op)})`;
 };
 
 /** Names that a graph uses and does not make: what a branch captures from outside. */

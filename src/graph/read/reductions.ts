@@ -3,6 +3,7 @@ import { ints } from '../ops/leaf.ts';
 import { BatchNormalization, BatchNormTraining, LayerNormalization, LogSoftmax, Softmax } from '../ops/norm.ts';
 import { ArgMax, CumSum, ReduceSum, reduceMax, reduceMean, reduceMin, reduceSum } from '../ops/reduce.ts';
 import { flatten, reshape, reshapeLike } from '../ops/reshape.ts';
+import { reverse } from '../ops/slicing.ts';
 import { formatShape, isConcrete, normalizeAxis } from '../shape.ts';
 import { apply, applyAll, type Operator, type Tensor } from '../tensor.ts';
 import type { Call, Converter, Converters } from './call.ts';
@@ -43,6 +44,18 @@ const reduce =
 const sum: Reduce = (x, axes, keep) => apply(ReduceSum, [x, ints(axes)], { keepdims: keep ? 1 : 0 });
 const square = (x: Tensor): Tensor => e.mul(x, x);
 
+/** Largest or smallest; of bools (opset 20 on) by way of bytes, which older operators take. */
+const extremeOf =
+  (by: Reduce): Converter =>
+  (c) => {
+    if (c.input(0).dtype !== 'bool') return reduce(by)(c);
+    return reduce(
+      by,
+      (x) => e.cast(x, 'uint8'),
+      (x) => e.cast(x, 'bool'),
+    )(c);
+  };
+
 /** log sum exp x = m + log sum exp(x - m), m = max x, so that nothing overflows. */
 function logSumExp(c: Call): readonly Tensor[] {
   const { x, axes, keep, nothing } = reduction(c);
@@ -52,13 +65,17 @@ function logSumExp(c: Call): readonly Tensor[] {
   return [keep ? y : reduceSum(y, axes)];
 }
 
-/** The first of the largest; the smallest is the largest of the negated. */
-const extreme =
+/** The first of the largest; the smallest is the largest of the negated, the last the first from the other end. */
+const place =
   (negate: boolean): Converter =>
   (c) => {
-    if (c.attributes.int('select_last_index', 0) !== 0) c.refuse('"select_last_index" is not supported');
-    const attrs = { axis: c.attributes.int('axis', 0), keepdims: c.attributes.flag('keepdims', 1) };
-    return [apply(ArgMax, [negate ? e.neg(c.input(0)) : c.input(0)], attrs)];
+    const x = negate ? e.neg(c.input(0)) : c.input(0);
+    const axis = normalizeAxis(c.attributes.int('axis', 0), x.rank, c.node.op);
+    const keepdims = c.attributes.flag('keepdims', 1);
+    if (c.attributes.int('select_last_index', 0) === 0) return [apply(ArgMax, [x], { axis, keepdims })];
+    const size = Number(x.shape[axis]);
+    if (Number.isNaN(size)) c.refuse(`"select_last_index" along the named axis "${x.shape[axis]}" is not supported`);
+    return [e.sub(size - 1, apply(ArgMax, [reverse(x, axis)], { axis, keepdims }))];
   };
 
 /** Before opset 13, softmax runs over all axes from `axis` on together. */
@@ -139,15 +156,15 @@ function groupNormalization(c: Call): readonly Tensor[] {
 export const reductions: Converters = {
   ReduceSum: reduce(sum),
   ReduceMean: reduce(reduceMean),
-  ReduceMax: reduce(reduceMax),
-  ReduceMin: reduce(reduceMin),
+  ReduceMax: extremeOf(reduceMax),
+  ReduceMin: extremeOf(reduceMin),
   ReduceL1: reduce(sum, e.abs),
   ReduceL2: reduce(sum, square, e.sqrt),
   ReduceSumSquare: reduce(sum, square),
   ReduceLogSum: reduce(sum, undefined, e.log),
   ReduceLogSumExp: logSumExp,
-  ArgMax: extreme(false),
-  ArgMin: extreme(true),
+  ArgMax: place(false),
+  ArgMin: place(true),
   CumSum: (c) => [
     apply(CumSum, [c.input(0), c.input(1)], {
       exclusive: c.attributes.flag('exclusive', 0),

@@ -67,7 +67,6 @@ describe('what is not understood is refused by its name', () => {
     ['too many inputs', node('LeakyRelu', ['x', 'x']), {}, /at most 1 inputs here, got 2/],
     ['a left-out input', node('Add', ['', 'x']), {}, /input 0 is required and missing/],
     ['too many outputs', node('Relu', ['x'], ['y', 'z']), {}, /gives 1 output\(s\) here, the model asks for 2/],
-    ['the mask of Dropout', node('Dropout', ['x'], ['y', 'mask']), {}, /mask of Dropout/],
     ['broadcasting that does not fit', node('Add', ['x', 'w']), { stored: [f32('w', [3])] }, /\[N, 4\] and \[3\]/],
     ['different types', node('Add', ['x', 'w']), { stored: [i64('w', [1])] }, /float32 and int64/],
     [
@@ -169,7 +168,7 @@ describe('what is not understood is refused by its name', () => {
 });
 
 describe('damaged wiring', () => {
-  test.each<[string, OnnxNode[], Parts, RegExp]>([
+  test.each<[string, OnnxNode | OnnxNode[], Parts, RegExp]>([
     ['a missing value', [node('Relu', ['ghost'])], {}, /"node_y" \(Relu\): its input "ghost" is made by nothing/],
     ['a missing output', [node('Relu', ['x'], 'z')], {}, /the output "y" is made by nothing/],
     [
@@ -220,7 +219,88 @@ describe('damaged wiring', () => {
       { values: [value('a', ['N', 4, 1])] },
       /"node_a" \(Relu\): output 0/,
     ],
-    ['an opset that is too old', [node('Relu', ['x'])], { opset: 6 }, /opset 6; 7 to 25/],
+    [
+      'the mask of an old Dropout',
+      [node('Dropout', ['x'], ['a', 'mask']), node('Mul', ['a', 'mask'])],
+      { opset: 7 },
+      /mask of Dropout/,
+    ],
+    [
+      'a Tile by numbers that are fed',
+      node('Tile', ['x', 'r']),
+      { inputs: [value('x', [2]), value('r', [1], 'int64')] },
+      /known repeats are needed/,
+    ],
+    [
+      'a Range to a fed limit',
+      [node('Range', ['a', 'n', 'a'])],
+      { inputs: [value('n', [], 'int64')], stored: [i64('a', [1], [])] },
+      /the limit .* must be constants/,
+    ],
+    [
+      'an endless Range',
+      [node('Range', ['a', 'b', 'z'])],
+      { inputs: [], stored: [i64('a', [1], []), i64('b', [5], []), i64('z', [0], [])] },
+      /a range of/,
+    ],
+    ['an LpNormalization of 3', node('LpNormalization', ['x'], 'y', { p: 3 }), {}, /"p" must be 1 or 2/],
+    ['a float remainder by the divisor', node('Mod', ['x', 'm']), { stored: [f32('m', [4])] }, /needs "fmod" 1/],
+    [
+      'nearest GridSample',
+      node('GridSample', ['x', 'g'], 'y', { mode: 'nearest' }),
+      { inputs: [...image, value('g', ['N', 2, 2, 2])] },
+      /supported bilinear.* got nearest/,
+    ],
+    [
+      'Einsum of a diagonal',
+      node('Einsum', ['x'], 'y', { equation: 'ii->i' }),
+      { inputs: [value('x', [3, 3])] },
+      /"ii->i" is not supported/,
+    ],
+    ['Einsum of three', node('Einsum', ['x', 'x', 'x'], 'y', { equation: 'ij,ij,ij->i' }), {}, /is not supported/],
+    [
+      'Einsum of sizes that differ',
+      node('Einsum', ['x', 'w'], 'y', { equation: 'ij,jk->ik' }),
+      { stored: [f32('w', [1, 3])] },
+      /"j" is 4 in one term and 1 in another/,
+    ],
+    [
+      'Einsum from nowhere',
+      node('Einsum', ['x'], 'y', { equation: 'ij->ik' }),
+      {},
+      /does not say where its results come from/,
+    ],
+    [
+      'a sequence where a tensor is needed',
+      [node('SplitToSequence', ['x'], 's', { axis: 1 }), node('Relu', ['s'])],
+      {},
+      /"s" is a sequence, which only SequenceAt/,
+    ],
+    [
+      'a tensor where a sequence is needed',
+      node('SequenceAt', ['x', 'i']),
+      { stored: [i64('i', [0], [])] },
+      /must be a sequence that the model makes/,
+    ],
+    [
+      'a place outside a sequence',
+      [node('SplitToSequence', ['x'], 's', { axis: 1 }), node('SequenceAt', ['s', 'i'])],
+      { stored: [i64('i', [4], [])] },
+      /position 4 is outside a sequence of 4/,
+    ],
+    [
+      'scales of opset 10 that grow and shrink',
+      node('Resize', ['x', 's']),
+      { opset: 10, inputs: image, stored: [f32('s', [4], [1, 1, 2, 0.5])] },
+      /grow one axis and shrink another/,
+    ],
+    [
+      'a result in a type that nothing here has',
+      node('Relu', ['x']),
+      { outputs: [{ name: 'y', dtype: 'bfloat16', shape: ['N', 4] }] },
+      /declared as bfloat16/,
+    ],
+    ['an opset that is too old', [node('Relu', ['x'])], { opset: 6 }, /opset 6; 7 to 26/],
     ['an opset that is too new', [node('Relu', ['x'])], { opset: 99 }, /opset 99/],
   ])('%s', (_, nodes, parts, message) => {
     expect(refusal(nodes, parts)).toMatch(message);

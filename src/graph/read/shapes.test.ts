@@ -120,6 +120,46 @@ describe('shape arithmetic is folded, also through a batch that has only a name'
   });
 });
 
+describe('names of sizes', () => {
+  test.each(['2', 's0 + 1', '(N)', '2 * N', 'a/b'])(
+    '%s is no arithmetic of ours and gets a name of its own',
+    async (name) => {
+      const inputs = [value('x', [name, 2, 4]), value('z', [name, 8])];
+      const stored = [i64('target', [0, 8])];
+      const read = await expectSame(
+        model([node('Reshape', ['x', 'target'], 'r'), node('Add', ['r', 'z'])], { inputs, stored }),
+      );
+      const [axis] = read.outputs.y!.shape;
+      expect(axis).toMatch(/^size/);
+      expect(read.inputs.map((t) => t.shape[0])).toEqual([axis, axis]);
+    },
+  );
+
+  test('products stay, as our own files have them', () => {
+    const read = fromOnnx(model([node('Relu', ['x'])], { inputs: [value('x', ['4*N', 2])] }));
+    expect(read.outputs.y!.shape).toEqual(['4*N', 2]);
+  });
+});
+
+describe('numbers that no double holds', () => {
+  const far = {
+    kind: 'tensor',
+    value: { name: '', dtype: 'int64', dims: [], data: BigInt64Array.of(2n ** 63n - 1n) },
+  } as const;
+  test('"to the end" stays the end on its way through Cast and Reshape', async () => {
+    const nodes = [
+      node('Constant', [], 'far', { value: far }),
+      node('Cast', ['far'], 'cast', { to: 7 }),
+      node('Reshape', ['cast', 'minus'], 'end'),
+      node('Slice', ['x', 'axis0', 'end', 'axis0'], 'whole'),
+      node('Slice', ['whole', 'one', 'end', 'one']),
+    ];
+    const stored = [i64('minus', [-1]), axis0, i64('one', [1])];
+    const read = await expectSame(model(nodes, { inputs: image, stored }));
+    expect(read.outputs.y!.shape).toEqual(['N', 2, 4, 4]);
+  });
+});
+
 describe('sizes that may be names', () => {
   test('products and quotients', () => {
     expect(times('N', 4)).toBe('4*N');

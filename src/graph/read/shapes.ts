@@ -175,13 +175,23 @@ function resize(c: Call): readonly Tensor[] {
   const attrs: ResizeAttrs = {
     mode,
     coordinate_transformation_mode: coordinates,
-    ...(mode === 'nearest' ? { nearest_mode: old ? 'floor' : a.string('nearest_mode', 'round_prefer_floor') } : {}),
+    ...(mode === 'nearest'
+      ? { nearest_mode: old ? oldRounding(c, scales) : a.string('nearest_mode', 'round_prefer_floor') }
+      : {}),
     ...(mode === 'cubic'
       ? { cubic_coeff_a: a.float('cubic_coeff_a', -0.75), exclude_outside: a.flag('exclude_outside', 0) }
       : {}),
   };
   a.ignore('nearest_mode', 'cubic_coeff_a', 'exclude_outside');
   return [apply(Resize, [x, undefined, constant(ndarray('float32', [scales.length], scales))], attrs)];
+}
+
+/** Before opset 11 positions are rounded down where an axis grows, and up where it shrinks. */
+function oldRounding(c: Call, scales: readonly number[]): string {
+  const [grows, shrinks] = [scales.some((s) => s > 1), scales.some((s) => s < 1)];
+  if (grows && shrinks)
+    c.refuse(`scales [${scales.join(', ')}] that grow one axis and shrink another are not supported`);
+  return shrinks ? 'ceil' : 'floor';
 }
 
 function resizeScales(c: Call, x: Tensor, old: boolean): number[] {

@@ -1,6 +1,6 @@
 import type { NDArray } from '../array.ts';
 import { over, productOf, type Size, times } from '../dims.ts';
-import { Add, Cast, Div, Equal, Identity, Mul, Sub, Where } from '../ops/elementwise.ts';
+import { Abs, Add, Cast, Div, Equal, Identity, Mul, Sub, Where } from '../ops/elementwise.ts';
 import { Gather } from '../ops/indexing.ts';
 import { constantOf } from '../ops/leaf.ts';
 import { Concat, Reshape, ShapeOf, Squeeze, Unsqueeze } from '../ops/reshape.ts';
@@ -56,6 +56,7 @@ const rules = new Map<unknown, SizeRule>([
   [Reshape, same],
   [Squeeze, same],
   [Unsqueeze, same],
+  [Abs, elementwise((d) => (typeof d === 'number' ? Math.abs(d) : d))], // how PyTorch turns -1 ("as it is") into 1
   [Add, elementwise(plus)],
   [Sub, elementwise(minus)],
   [Mul, elementwise(times)],
