@@ -22,7 +22,7 @@ export const multiExit = ({ input, classes }: Task): Net =>
     x = exit(x, { head: classify });
     x = residual(x, 96, { stride: 2 });
     x = exit(x, { head: classify });
-    x = residual(x, 160);
+    x = residual(x, 192);
     x = residual(x, 256, { stride: 2 });
     x = residual(x, 256);
     return classify(x);
