@@ -4,6 +4,10 @@ const benches: Record<string, () => Promise<{ run(): Promise<void> }>> = {
   training: () => import('./training.ts'),
   baselines: () => import('./baselines.ts'),
   demo: () => import('./demo.ts'),
+  studio: () => import('./studio.ts'),
+  conformance: () => import('./conformance.ts'),
+  adapt: () => import('./adapt.ts'),
+  saliency: () => import('./saliency.ts'),
 };
 
 const wanted = process.argv.slice(2);

@@ -39,6 +39,9 @@ describe('the packed package', () => {
     const inside = readdirSync(join(folder, 'node_modules/dynaneural'));
     expect(inside).toEqual(expect.arrayContaining(['dist', 'package.json', 'README.md', 'LICENSE']));
     expect(inside).not.toEqual(expect.arrayContaining(['src']));
+    const page = readdirSync(join(folder, 'node_modules/dynaneural/dist/studio/page'), { recursive: true });
+    expect(page).toContain('index.html');
+    expect(page.filter((f) => String(f).endsWith('.wasm'))).toHaveLength(1);
     expect(
       readdirSync(join(folder, 'node_modules/dynaneural/dist'), { recursive: true }).filter((f) =>
         /test|fixture/.test(String(f)),

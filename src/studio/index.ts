@@ -1,0 +1,5 @@
+/** The studio's other half: packs models, inputs and trainings for the page, serves them on this machine or writes them out. */
+export { openInBrowser } from './browser.ts';
+export { dataFiles, type Exhibits, type Manifest, type MetricsSource, type PackedInputs } from './pack.ts';
+export { type ServeOptions, type Studio, serveStudio } from './serve.ts';
+export { content, pageFiles, type Site, type SiteFile, writeSite } from './site.ts';
