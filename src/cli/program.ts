@@ -7,10 +7,23 @@ import type { DemoOptions } from './commands/demo.ts';
 import type { EvalOptions } from './commands/eval.ts';
 import type { ExportOptions } from './commands/export.ts';
 import type { RunOptions } from './commands/run.ts';
+import type { StudioOptions } from './commands/studio.ts';
+import type { SystemOptions } from './commands/system.ts';
 import type { TrainOptions } from './commands/train.ts';
 import { type CommonOptions, type Context, type Outcome, openContext, toJson } from './context.ts';
 import { exitCode, report } from './exit.ts';
-import { fraction, imageSize, macs, numbers, oneOf, partSize, positive, share, wholeNumber } from './parse.ts';
+import {
+  byteSize,
+  fraction,
+  imageSize,
+  macs,
+  numbers,
+  oneOf,
+  partSize,
+  positive,
+  share,
+  wholeNumber,
+} from './parse.ts';
 
 /** What an action leaves behind; commander itself has no place for results. */
 interface State {
@@ -117,6 +130,7 @@ function build(state: State): Command {
     .option('--metrics <file>', 'JSON lines (default: metrics.jsonl in the run folder)')
     .option('--checkpoint-every <steps>', 'besides the one at each end of an epoch', wholeNumber('--checkpoint-every'))
     .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
+    .option('--studio', 'watch the training in a page')
     .action((net: string | undefined, o: TrainOptions) =>
       act(o, async (cx) => (await import('./commands/train.ts')).train(net, o, cx)),
     );
@@ -150,6 +164,7 @@ function build(state: State): Command {
   command('export <run>', 'write a run as one ordinary ONNX file', [
     'dyna export out/shirts --out shirts.onnx',
     'dyna export out/shirts --out shirts-1.onnx --form branch',
+    'dyna export out/shirts --out shirts.onnx --saliency shirts.saliency.onnx',
   ])
     .requiredOption('--out <file>', 'the ONNX file')
     .option(
@@ -158,31 +173,52 @@ function build(state: State): Command {
       oneOf('--form', ['rows', 'branch']),
       'rows',
     )
+    .option(
+      '--views <views>',
+      'narrower widths of shared weights: copies (faster) or slices (every weight once)',
+      oneOf('--views', ['copies', 'slices']),
+      'copies',
+    )
+    .option(
+      '--saliency <file>',
+      'also write the gradients of its decisions by the input, as ONNX (what a decision looks at)',
+    )
     .action((run: string, o: ExportOptions) =>
       act(o, async (cx) => (await import('./commands/export.ts')).exportRun(run, o, cx)),
     );
 
   command(
     'adapt <model>',
-    'make an ONNX image classifier of any origin dynamic, with a bound on how often its answers change. No labels are needed. Not done yet: fine-tuning of the model itself, skip decisions, inputs other than images.',
+    'make an ONNX image classifier of any origin dynamic, with a bound on how often its answers change. No labels are needed.',
     [
       'dyna adapt resnet.onnx --data photos/ --max-disagreement 0.5% --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
+      'dyna adapt resnet.onnx --data photos/ --labels labels.csv --harm 0.5% --tune',
       'dyna adapt resnet.onnx --plan   # where exits could stand',
     ],
   )
     .option('--data <set>', 'typical inputs: a folder of images, a .npy file [n, C, H, W], or a data set by name')
-    .option('--max-disagreement <share>', 'most inputs that may get another answer', share('--max-disagreement'), 0.005)
+    .option('--max-disagreement <share>', 'most inputs with another answer; default: 0.5%', share('--max-disagreement'))
+    .option('--harm <share>', 'instead: most inputs answered wrongly where the original is right', share('--harm'))
+    .option('--labels <file>', 'for harm: .npy, text with a "label" or "file,label" a line, or "folders" (their names)')
     .option('--delta <p>', 'probability that the statement is wrong', share('--delta'), 0.1)
+    .option('--budget <share>', 'mean share of the MACs: the safest certified point within it', share('--budget'))
+    .option('--tune', 'train the model itself too, from its own answers (and labels)')
+    .option('--tune-epochs <n>', 'of that training; default: 4 to 40', wholeNumber('--tune-epochs'))
     .option('--exits <n>', 'most exits, 1 to 3', wholeNumber('--exits'), 2)
     .option('--exit-at <node...>', 'where exits stand, by the names that --plan lists')
     .option('--plan', 'only list where exits could stand')
     .option('--out <file>', 'the ONNX file (default: <model>.dynamic.onnx)')
+    .option('--report <file>', 'the page about it (default: beside the ONNX file)')
+    .option('--no-report', 'no page')
     .option('--scale <s>', 'the model takes (pixel * scale - mean) / std; default: 1/255', fraction('--scale'))
     .option('--mean <m>', 'one number, or one for each channel; default: 0', numbers('--mean'))
     .option('--std <s>', 'one number, or one for each channel; default: 1', numbers('--std'))
+    .option('--train <set>', 'other inputs to learn from; --data then only tunes and certifies')
     .option('--test <set>', 'further inputs, on which only the report looks')
     .option('--limit <n>', 'only the first n images', wholeNumber('--limit'))
     .option('--epochs <n>', "of the heads' training", wholeNumber('--epochs'))
+    .option('--memory <bytes>', 'most features in memory, such as 256M; default: 1G', byteSize('--memory'))
+    .option('--work <folder>', 'where an interrupted run goes on (default: <out>.work, removed at the end)')
     .option('--seed <n>', 'decides the split and how heads start', wholeNumber('--seed', 0), 1)
     .option('--rounds <n>', 'timed runs of one image; 0: none', wholeNumber('--rounds', 0), 300)
     .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
@@ -216,6 +252,43 @@ function build(state: State): Command {
     .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
     .action((model: string, o: BenchOptions) =>
       act(o, async (cx) => (await import('./commands/bench.ts')).bench(model, o, cx)),
+    );
+
+  command(
+    'studio [model]',
+    'see where the compute goes, and turn the knob: a page that runs the model in the browser',
+    [
+      'dyna studio model.onnx --data fashion-mnist',
+      'dyna studio out/shirts --with out/other',
+      'dyna studio model.onnx --data photos/ --build site/   # static files for any web server',
+    ],
+  )
+    .option('--data <set>', 'inputs to look at: a data set or a folder of images (default: the test split of a run)')
+    .option('--limit <n>', 'inputs of it; default: 1000', wholeNumber('--limit'))
+    .option('--with <model...>', 'further models, to compare')
+    .option('--runs <run...>', 'further trainings to look at: run folders or metrics files')
+    .option('--build <folder>', 'write the page and all it shows there, instead of serving it')
+    .option('--port <n>', 'default: 4870, or any free one', wholeNumber('--port', 0))
+    .option('--no-open', 'do not open the page in the browser')
+    .action((model: string | undefined, o: StudioOptions) =>
+      act(o, async (cx) => (await import('./commands/studio.ts')).studio(model, o, cx)),
+    );
+
+  command('systems', 'list the systems of the gallery: what works, what is planned, and what was measured', [
+    'dyna systems',
+  ]).action((o: CommonOptions) => act(o, async () => (await import('./commands/systems.ts')).systems()));
+
+  command('system <id>', 'run a system of the gallery against its baselines; it goes on where it was stopped', [
+    'dyna system early-exit --quick',
+    'dyna system adaptive-depth --seeds 3',
+    'dyna system backbone   # only the training that all systems share',
+  ])
+    .option('--quick', 'a small form of about a minute that only shows that everything works')
+    .option('--seeds <n>', 'how often the decisions are trained; default: 3, quick: 1', wholeNumber('--seeds'))
+    .option('--out <folder>', 'trained nets, plots, and results of quick runs', 'out/systems')
+    .option('--results <folder>', 'where ID.json of a full run goes', 'results')
+    .action((id: string, o: SystemOptions) =>
+      act(o, async (cx) => (await import('./commands/system.ts')).system(id, o, cx)),
     );
 
   command('doctor', 'look whether everything is here: Node, the engine, memory, data', ['dyna doctor --json']).action(

@@ -16,6 +16,7 @@ export { CARD_KEY, type CardCertificate, type ModelCard, SCHEMA, type TensorName
 export type { Images } from './images.ts';
 export { type DriftOptions, type LoadedModel, type LoadOptions, load, type RunResult } from './load.ts';
 export type { OutputMeaning } from './meaning.ts';
+export { type Contenders, type Measured, type MeasureOptions, measure, type Times } from './measure.ts';
 export type { BudgetOptions, UsedPoint } from './operating.ts';
 export { readCard } from './read-card.ts';
 export { type SaveOptions, save, toBytes } from './save.ts';

@@ -1,0 +1,244 @@
+import { gumbel, macTarget, masked, net, recalibrate, skip, type Trained, widths } from 'dynaneural';
+import { takeBatch } from 'dynaneural/data';
+import {
+  type Decision,
+  decisionsOf,
+  type Net,
+  ownThresholds,
+  type Thresholds,
+  thresholdName,
+} from 'dynaneural/dynamic';
+import { encodeModel, type NDArray, ndarray, stripDefaults, toOnnx } from 'dynaneural/graph';
+import { compile } from 'dynaneural/runtime';
+import { backbone } from './shared/backbone.ts';
+import { dynamicRow, gains, ownBaselines, staticRow } from './shared/compare.ts';
+import { type Context, phase } from './shared/context.ts';
+import { cifarSplits, describe, type Splits } from './shared/data.ts';
+import { plainBytes, sparseBytes } from './shared/evaluate.ts';
+import { trainOnce, weightsDigest } from './shared/fit.ts';
+import { standing } from './shared/rivals.ts';
+import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
+import { stat } from './shared/stats.ts';
+import type { Figure, Findings, Works } from './shared/system.ts';
+import { type Timed, timesOf } from './shared/times.ts';
+import { constantPoints, type Judged, judge, type Weighted } from './shared/trial.ts';
+
+/** Groups run at full or half inner width; the last one may be left out. */
+const switchNet = (cx: Context, { train }: Splits): Net =>
+  net(
+    { input: train.shape, classes: train.classes.length, name: 'dynstatic', onWarning: () => {} },
+    backbone(shapeOf(cx), {
+      group(x, run, i) {
+        const wide = (y: typeof x) => widths(y, [1, 0.5], run, { name: `width${i + 1}` });
+        return i === 2 ? skip(x, wide, { name: 'depth' }) : wide(x);
+      },
+    }),
+  );
+
+/** static(width, depth): the choices that a mode fixes for everybody. */
+const mode = (width: 'x1' | 'x0.5', depth: 'run' | 'skip'): Readonly<Record<string, string>> => ({
+  ...{ width1: width, width2: width, depth },
+  ...(depth === 'run' ? { 'depth/run/width3': width } : {}),
+});
+const modes = {
+  'static(1, all)': mode('x1', 'run'),
+  'static(1/2, all)': mode('x0.5', 'run'),
+  'static(1, short)': mode('x1', 'skip'),
+  'static(1/2, short)': mode('x0.5', 'skip'),
+};
+
+/** First every mode with a loss of its own, taught by the full one (sandwich rule); then the gates, from there. */
+const sandwich = { distill: { weight: 1, temperature: 1 } };
+const gated = { macs: 0.5, temperature: 1 };
+
+async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Weighted> {
+  const made = switchNet(cx, splits);
+  const slim = await trainOnce(
+    cx,
+    `dynstatic-modes-${seed}`,
+    made,
+    { ...quickly(cx, { ...tuning, epochs: 3 }), seed, more: { sandwich, modes } },
+    { data: splits.train, start: startOf(made, plain.weights), options: { ...sandwich, paths: Object.values(modes) } },
+  );
+  const trained = await trainOnce(
+    cx,
+    `dynstatic-gates-${seed}`,
+    made,
+    { ...quickly(cx, { ...tuning, epochs: 2, rate: 0.01 }), seed, more: gated },
+    {
+      data: splits.train,
+      start: slim.weights,
+      options: { decisions: gumbel({ temperature: gated.temperature }), cost: macTarget(gated.macs) },
+    },
+  );
+  return recalibrate(trained, splits.train, { seed });
+}
+
+/** Thresholds that force everybody into a mode. */
+function forced(decisions: readonly Decision[], choices: Readonly<Record<string, string>>): Thresholds {
+  const far = 1e9;
+  return Object.fromEntries(
+    decisions.map((d) => {
+      const k = d.options.findIndex((o) => o.name === choices[d.name]);
+      if (d.rule === 'threshold') return [d.name, k === 1 ? -far : far];
+      return [d.name, d.options.map((_, i) => (i === Math.max(0, k) ? 0 : far))];
+    }),
+  );
+}
+
+/** Largest difference of any logit between a mode compiled gate-free and the masked net that is forced into it. */
+async function differences({ net: made, weights }: Weighted, images: NDArray): Promise<number[]> {
+  const found: number[] = [];
+  for (const choices of Object.values(modes)) {
+    const { output } = masked(made, forced(decisionsOf(made), choices));
+    const files = [plainBytes(made, weights, choices), encodeModel(toOnnx({ logits: output }, { weights }))];
+    const [a, b] = await Promise.all(files.map((f) => logitsOf(f, images)));
+    found.push(a!.reduce((most, v, i) => Math.max(most, Math.abs(v - b![i]!)), 0));
+  }
+  return found;
+}
+
+async function logitsOf(bytes: Uint8Array, images: NDArray): Promise<Float32Array> {
+  const runner = await compile(bytes);
+  try {
+    return (await runner.run({ input: images })).logits!.data as Float32Array;
+  } finally {
+    await runner.close();
+  }
+}
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** What it takes to change the mode of one open file by its thresholds, and to open another file instead; milliseconds. */
+async function switching({ net: made, weights }: Weighted, image: NDArray, rounds: number) {
+  const decisions = decisionsOf(made);
+  const bytes = stripDefaults(sparseBytes(made, weights, ownThresholds(decisions)), decisions.map(thresholdName));
+  const session = { intraOpNumThreads: 1 };
+  const runner = await compile(bytes, session);
+  const settings = Object.values(modes).map((choices) => {
+    const set = forced(decisions, choices);
+    return Object.fromEntries(
+      decisions.map((d) => {
+        const value = set[d.name]!;
+        const list = typeof value === 'number' ? [value] : value;
+        return [thresholdName(d), ndarray('float32', typeof value === 'number' ? [] : [list.length], [...list])];
+      }),
+    );
+  });
+  const stays: number[] = [];
+  const after: number[] = [];
+  try {
+    for (let i = 0; i < rounds; i++)
+      for (const setting of settings)
+        for (const list of [after, stays, stays]) {
+          const start = performance.now();
+          await runner.run({ input: image, ...setting });
+          list.push(performance.now() - start);
+        }
+  } finally {
+    await runner.close();
+  }
+  const reloads: number[] = [];
+  for (const choices of Object.values(modes)) {
+    const file = plainBytes(made, weights, choices);
+    const start = performance.now();
+    const other = await compile(file, session);
+    await other.run({ input: image });
+    reloads.push(performance.now() - start);
+    await other.close();
+  }
+  // The last run of each setting is as warm as it gets: the first one beside it is what the change costs.
+  const each = (list: readonly number[], per: number, k: number) =>
+    median(list.filter((_, i) => Math.floor(i / per) % settings.length === k));
+  const changes = settings.map((_, k) => each(after, 1, k) - each(stays, 2, k));
+  return { change: median(changes), reload: median(reloads), bytes: bytes.length };
+}
+
+async function run(cx: Context): Promise<Findings> {
+  const splits = await cifarSplits(cx);
+  const { train, test } = splits;
+  const plain = await trainBackbone(cx, train);
+  const judged: Judged[] = [];
+  const apart: number[] = [];
+  const switches: Awaited<ReturnType<typeof switching>>[] = [];
+  const images = takeBatch(
+    test,
+    Array.from({ length: 256 }, (_, i) => i),
+  ).x;
+  const one = takeBatch(test, [0]).x;
+  for (const seed of cx.seeds) {
+    const model = await trainModes(cx, splits, plain, seed);
+    const id = `dynstatic-${seed}`;
+    judged.push(await judge(cx, id, model, ownThresholds(decisionsOf(model.net)), test));
+    const own = weightsDigest(model.weights);
+    apart.push(Math.max(...(await phase(cx, `${id}-differences`, own, () => differences(model, images)))));
+    switches.push(await phase(cx, `${id}-switching`, own, () => switching(model, one, cx.quick ? 10 : 200)));
+  }
+  const rivals = await standing(cx, splits, plain, judged);
+  const times: Timed[] = [];
+  for (const j of judged) times.push(await timesOf(cx, j, rivals));
+  const wayOf = (choices: Readonly<Record<string, string>>) =>
+    judged[0]!.ways.findIndex((w) => Object.entries(w.choices).every(([d, o]) => choices[d] === o));
+  const figure = (name: string, unit: Figure['unit'], values: readonly number[], note?: string): Figure => ({
+    ...{ name, unit, value: stat(values) },
+    ...(note === undefined ? {} : { note }),
+  });
+  return {
+    data: describe(splits),
+    headline: ['static, compiled, against masked: largest difference of a logit', 'switch by thresholds'],
+    contenders: [
+      ...rivals.rows(times),
+      dynamicRow('dynamic(policy)', judged, times),
+      ...Object.entries(modes).map(([name, choices]) => {
+        const at = wayOf(choices);
+        const { macs } = judged[0]!.ways[at]!;
+        const row = staticRow(
+          name,
+          'constant',
+          { accuracy: 0, macs },
+          times.map((t) => t.cuts[at]!),
+        );
+        return { ...row, accuracy: stat(judged.map((j) => j.accuracies[at]!)) };
+      }),
+      ...ownBaselines('dynamic(policy)', judged),
+    ],
+    figures: [
+      figure('static, compiled, against masked: largest difference of a logit', '', apart, 'to be at most 1e-4'),
+      figure(
+        'switch by thresholds',
+        'ms',
+        switches.map((s) => s.change),
+        'first run after a change, over a run without one',
+      ),
+      figure(
+        'switch by opening another file',
+        'ms',
+        switches.map((s) => s.reload),
+        'opened and run once',
+      ),
+      figure(
+        'one file for all modes',
+        'MB',
+        switches.map((s) => s.bytes / 1e6),
+      ),
+      ...gains('dynamic(policy)', judged, times, rivals.facts),
+    ],
+    spread: [{ ...judged[0]!.spread, name: 'dynamic(policy)' }],
+    curve: [
+      ...judged.map((j) => ({ series: 'dynamic(policy)', macs: j.macs, accuracy: j.accuracy })),
+      ...constantPoints('one way for all', judged[0]!),
+    ],
+    notes: ['One set of weights and statistics serves all modes; statistics are those of the dynamic mode.'],
+  };
+}
+
+export const dynstatic: Works = {
+  id: 'dynstatic',
+  title: 'DynStatic: one weight set, static and dynamic',
+  claim: 'seamless mode switching',
+  builds: 'one weight set; static(width, depth) compiled gate-free, or dynamic(policy); here a residual net',
+  anchors: 'MatFormer, DynaBERT, Mixture-of-Depths, DyCL',
+  metric: 'static-compiled = masked to 1e-4; accuracy in both modes; switch cost',
+  state: 'works',
+  run,
+};

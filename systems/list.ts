@@ -1,0 +1,13 @@
+import { adaptiveDepth } from './adaptive-depth.ts';
+import { dynstatic } from './dynstatic.ts';
+import { earlyExit } from './early-exit.ts';
+import { scheduling } from './gumbel.ts';
+import { planned } from './planned.ts';
+import type { System } from './shared/system.ts';
+
+const working: readonly System[] = [earlyExit, adaptiveDepth, scheduling, dynstatic];
+
+/** All systems, those that work first. */
+export const systems: readonly System[] = [...working, ...planned];
+
+export const systemById = (id: string): System | undefined => systems.find((s) => s.id === id);

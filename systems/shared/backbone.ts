@@ -1,0 +1,66 @@
+import { classify, conv, relu, residual, scope, type Tensor } from 'dynaneural';
+import { add } from 'dynaneural/graph';
+
+/** Channels at 32x32, 16x16 and 8x8. */
+export type Widths = readonly [number, number, number];
+
+/** How a backbone is built: three groups of equal residual blocks, at 16x16, 8x8 and 8x8. */
+export interface Shape {
+  readonly widths: Widths;
+  readonly groups: readonly [number, number, number];
+}
+
+/** 202 M MACs on 32x32 images, most of them in blocks that keep their shape and can be skipped. */
+export const FULL: Shape = { widths: [16, 64, 128], groups: [2, 3, 4] };
+
+/** The same net in small, for the quick form. */
+export const QUICK: Shape = { widths: [8, 16, 32], groups: [1, 2, 2] };
+
+/** What stands between the parts of a backbone; by default nothing. */
+export interface Between {
+  /** Wraps a whole group of equal blocks: a gate, or nothing. `run` computes it, at a share of its inner width. */
+  readonly group?: (x: Tensor, run: (x: Tensor, share?: number) => Tensor, index: number) => Tensor;
+  /** Called with what each block gives, by the block's name. */
+  readonly after?: (x: Tensor, block: string) => Tensor;
+}
+
+/**
+ * A residual net for 32x32 images (He et al. 2015, arXiv:1512.03385) that goes down early: narrow where images are large, so
+ * that what every input must run is a sixth of the whole.
+ *
+ * Blocks have names of their own, so that its weights start every net that is built of it (`startOf`).
+ */
+export function backbone(shape: Shape = FULL, { group = (x, run) => run(x), after = (x) => x }: Between = {}) {
+  const [narrow, middle, wide] = shape.widths;
+  const block = (x: Tensor, name: string, channels: number, stride = 1) =>
+    after(residual(x, channels, { stride, zeroInit: true, name }), name);
+  const narrower = (x: Tensor, name: string, channels: number, share: number) =>
+    scope(name, () => {
+      const inner = conv(x, channels * share, { norm: 'batch', activation: 'relu', name: 'conv1' });
+      return after(relu(add(conv(inner, channels, { norm: 'batch', name: 'conv2' }), x)), name);
+    });
+  const blocks = (x: Tensor, index: number, channels: number) =>
+    shape.groups[index] === 0
+      ? x
+      : group(
+          x,
+          (y, share = 1) => {
+            for (let i = 1; i <= shape.groups[index]!; i++) {
+              const name = `group${index + 1}-${i}`;
+              y = share === 1 ? block(y, name, channels) : narrower(y, name, channels, share);
+            }
+            return y;
+          },
+          index,
+        );
+  return (x: Tensor): Tensor => {
+    x = conv(x, narrow, { norm: 'batch', activation: 'relu', name: 'stem' });
+    x = block(x, 'large', narrow);
+    x = block(x, 'down1', middle, 2);
+    x = blocks(x, 0, middle);
+    x = block(x, 'down2', wide, 2);
+    x = blocks(x, 1, wide);
+    x = blocks(x, 2, wide);
+    return classify(x, { name: 'answer' });
+  };
+}

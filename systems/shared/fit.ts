@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Dataset, type Net, oneCycle, openTrained, saveTrained, sgd, type Trained, train } from 'dynaneural';
+import { fingerprint } from 'dynaneural/data';
+import { costTable, type Model, parametersOf } from 'dynaneural/dynamic';
+import type { NDArray } from 'dynaneural/graph';
+import type { TrainOptions } from 'dynaneural/train';
+import { type Context, digest, toJson, writeWhole } from './context.ts';
+
+/** How a net is trained, as plain data: all that decides the outcome, but for net, data and where it starts. */
+export interface Recipe {
+  readonly epochs: number;
+  readonly batch: number;
+  /** Peak of one cycle. */
+  readonly rate: number;
+  readonly warmup: number;
+  readonly decay: number;
+  readonly smoothing: number;
+  readonly seed: number;
+  /** What `options` adds, in words and numbers; it changes when they do. */
+  readonly more?: unknown;
+}
+
+export interface FitOptions {
+  readonly data: Dataset;
+  readonly start?: ReadonlyMap<string, NDArray>;
+  readonly teacher?: { readonly model: Model; readonly weight: number; readonly temperature: number };
+  /** Checked after each epoch. */
+  readonly validation?: Dataset;
+  /** What the recipe's `more` describes. */
+  readonly options?: Partial<TrainOptions>;
+}
+
+/** Digest of a net's weights. */
+export const weightsDigest = (weights: ReadonlyMap<string, NDArray>): string =>
+  digest(
+    [...weights]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, { data }]) => [name, digest(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]),
+  );
+
+const netDigest = (net: Net): string =>
+  digest([parametersOf(net).map((p) => [p.name, p.shape]), costTable(net).map((r) => r.macs)]);
+
+/** The folder in which a training and its outcome are kept. */
+function folderOf(cx: Context, name: string, net: Net, recipe: Recipe, from: FitOptions): string {
+  const { data, start, teacher } = from;
+  const what = {
+    net: netDigest(net),
+    recipe,
+    data: fingerprint(data),
+    start: start && weightsDigest(start),
+    teacher: teacher && [weightsDigest(teacher.model.weights), teacher.weight, teacher.temperature],
+  };
+  return join(cx.cache, `${name}-${digest(what)}`);
+}
+
+/**
+ * Trains a net once: the outcome is kept by the hash of its recipe, data and start, and an interrupted training goes on where
+ * it was.
+ */
+export async function trainOnce(
+  cx: Context,
+  name: string,
+  net: Net,
+  recipe: Recipe,
+  from: FitOptions,
+): Promise<Trained> {
+  const folder = folderOf(cx, name, net, recipe, from);
+  if (existsSync(join(folder, 'trained.dyna'))) return openTrained(folder, net);
+  cx.signal?.throwIfAborted();
+  const { data, start, teacher, validation, options } = from;
+  const checkpoint = join(folder, 'checkpoint');
+  await writeWhole(join(folder, 'recipe.json'), `${toJson({ name, ...recipe })}\n`);
+  let started = false;
+  const trained = await train(net, {
+    data,
+    epochs: recipe.epochs,
+    batch: recipe.batch,
+    seed: recipe.seed,
+    optimizer: sgd({ momentum: 0.9, nesterov: true, weightDecay: recipe.decay }),
+    schedule: oneCycle(recipe.rate, { warmup: recipe.warmup }),
+    smoothing: recipe.smoothing,
+    augment: { crop: 4, flip: true },
+    checkpoint,
+    resume: true,
+    every: 100,
+    ...(start ? { start } : {}),
+    ...(teacher ? { teacher } : {}),
+    ...(validation ? { validation } : {}),
+    ...(cx.signal ? { signal: cx.signal } : {}),
+    onWarning: cx.note,
+    ...options,
+    onProgress(p) {
+      if (!started) cx.progress.start(name, p.steps);
+      started = true;
+      const last = Object.values(p.accuracy).at(-1) ?? 0;
+      cx.progress.update(p.step, {
+        epoch: `${p.epoch}/${p.epochs}`,
+        loss: p.loss.toFixed(3),
+        'accuracy %': (100 * last).toFixed(1),
+        ...(p.cost === undefined ? {} : { 'MACs %': (100 * p.cost).toFixed(0) }),
+        left: `${Math.round(p.secondsLeft)} s`,
+      });
+    },
+  });
+  cx.progress.stop();
+  await saveTrained(trained, folder);
+  await rm(checkpoint, { recursive: true, force: true });
+  return trained;
+}

@@ -1,0 +1,66 @@
+import type { Trained } from 'dynaneural';
+import { type Against, staticRow } from './compare.ts';
+import type { Context } from './context.ts';
+import type { Splits } from './data.ts';
+import { accuracyOf } from './evaluate.ts';
+import { trainOnce } from './fit.ts';
+import { macsOf, plainNet, quickly, recipe, shapeAt, shapeOf, tuning } from './static.ts';
+import type { Contender } from './system.ts';
+import type { Timed } from './times.ts';
+import { answersOf, type Weighted } from './trial.ts';
+
+/** The static nets that a dynamic one is compared with. */
+export interface Rivals {
+  /** The same architecture, trained without decisions. */
+  readonly plain: Weighted;
+  /** With fewer blocks, at no fewer MACs than the dynamic net's mean. */
+  readonly same: Weighted;
+  readonly facts: { readonly plain: Against; readonly same: Against };
+  /** Their rows of the table, with times. */
+  rows(times: readonly Timed[]): readonly Contender[];
+}
+
+/**
+ * The backbone; the backbone tuned as the dynamic net was (what those epochs alone are worth); and
+ * the smallest static net that costs no less than the dynamic nets do in the mean, trained as long as they were in all.
+ */
+export async function standing(
+  cx: Context,
+  { train, test }: Splits,
+  plain: Trained,
+  trials: readonly { readonly macs: number }[],
+): Promise<Rivals> {
+  const mean = trials.reduce((sum, t) => sum + t.macs, 0) / trials.length;
+  const shape = shapeAt(train, shapeOf(cx), mean);
+  const longer = { ...recipe, epochs: recipe.epochs + tuning.epochs };
+  const name = `static-${shape.groups.join('')}`;
+  const same = await trainOnce(cx, name, plainNet(train, shape), quickly(cx, longer), { data: train });
+  const start = { data: train, start: plain.weights };
+  const trainedOn = await trainOnce(cx, 'static-further', plain.net, quickly(cx, tuning), start);
+  const against = async (title: string, model: Weighted): Promise<Against> => ({
+    accuracy: accuracyOf(await answersOf(cx, title, model, {}, test), test),
+    macs: macsOf(model.net),
+  });
+  const facts = { plain: await against('static', plain), same: await against(name, same) };
+  const on = await against('static, further epochs', trainedOn);
+  return {
+    plain,
+    same,
+    facts,
+    rows: (times) => [
+      staticRow(
+        'static',
+        'static',
+        facts.plain,
+        times.map((t) => t.static),
+      ),
+      staticRow('static, as many further epochs', 'static', on),
+      staticRow(
+        'fewer blocks',
+        'same-macs',
+        facts.same,
+        times.map((t) => t.same),
+      ),
+    ],
+  };
+}

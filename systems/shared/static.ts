@@ -1,0 +1,88 @@
+import { type Dataset, net, type Trained } from 'dynaneural';
+import { costTable, type Net, parametersOf } from 'dynaneural/dynamic';
+import { type NDArray, ndarray, sizeOf } from 'dynaneural/graph';
+import { backbone, FULL, QUICK, type Shape } from './backbone.ts';
+import type { Context } from './context.ts';
+import { type Recipe, trainOnce } from './fit.ts';
+
+/** How the backbone, and every static net that it is compared with, is trained. */
+export const recipe: Recipe = {
+  epochs: 16,
+  batch: 128,
+  rate: 0.1,
+  warmup: 0.25,
+  decay: 5e-4,
+  smoothing: 0.1,
+  seed: 1,
+};
+
+/** How a dynamic net is tuned that starts from the backbone; a static net tuned so too is what its gain is taken against. */
+export const tuning: Recipe = { epochs: 4, batch: 128, rate: 0.02, warmup: 0.1, decay: 5e-4, smoothing: 0, seed: 1 };
+
+/** The same in the quick form. */
+export const quickly = (cx: Context, r: Recipe): Recipe => (cx.quick ? { ...r, epochs: 1, batch: 32 } : r);
+
+export const shapeOf = (cx: Context): Shape => (cx.quick ? QUICK : FULL);
+
+/** A net of a shape, without decisions. */
+export const plainNet = (data: Pick<Dataset, 'shape' | 'classes'>, shape: Shape): Net =>
+  net({ input: data.shape, classes: data.classes.length, name: 'backbone' }, backbone(shape));
+
+export const macsOf = (made: Pick<Net, 'output'>): number => costTable(made).reduce((sum, r) => sum + r.macs, 0);
+
+/** The static net that all systems start from and are compared with: trained once, shared. */
+export const trainBackbone = (cx: Context, data: Dataset): Promise<Trained> =>
+  trainOnce(cx, 'backbone', plainNet(data, shapeOf(cx)), quickly(cx, recipe), { data });
+
+/** The smallest backbone with fewer blocks that costs no less than `macs`: what a static net can do with that compute. */
+export function shapeAt(data: Pick<Dataset, 'shape' | 'classes'>, full: Shape, macs: number): Shape {
+  const most = full.groups.reduce((a, b) => a + b);
+  for (let count = 0; count <= most; count++) {
+    const shape = { ...full, groups: dealt(full.groups, count) };
+    if (macsOf(plainNet(data, shape)) >= macs) return shape;
+  }
+  return full;
+}
+
+/** `count` blocks, dealt to the groups in proportion to what they had. */
+function dealt(groups: Shape['groups'], count: number): Shape['groups'] {
+  const given: [number, number, number] = [0, 0, 0];
+  for (let i = 0; i < count; i++) {
+    const open = [2, 1, 0].filter((g) => given[g]! < groups[g]!);
+    const next = open.reduce((a, b) => (given[b]! / groups[b]! < given[a]! / groups[a]! ? b : a));
+    given[next]!++;
+  }
+  return given;
+}
+
+/** The first rows and columns of a tensor. */
+function prefix({ dtype, dims, data }: NDArray, shape: readonly number[]): NDArray {
+  if (shape.every((d, i) => d === dims[i])) return { dtype, dims, data };
+  const out = new Float32Array(sizeOf(shape));
+  const strides = dims.map((_, i) => sizeOf(dims.slice(i + 1)));
+  for (let at = 0; at < out.length; at++) {
+    let rest = at;
+    let from = 0;
+    for (let i = shape.length - 1; i >= 0; i--) {
+      from += (rest % shape[i]!) * strides[i]!;
+      rest = Math.floor(rest / shape[i]!);
+    }
+    out[at] = data[from] as number;
+  }
+  return ndarray('float32', [...shape], out);
+}
+
+/**
+ * Weights of a backbone for a net that is built of its blocks: a block keeps its name inside of whatever decision it stands in.
+ * Narrower parameters take the first channels.
+ */
+export function startOf(made: Net, weights: ReadonlyMap<string, NDArray>): Map<string, NDArray> {
+  const found = new Map<string, NDArray>();
+  for (const { name, shape } of parametersOf(made)) {
+    const own = [...weights.keys()].find((n) => name === n || name.endsWith(`/${n}`));
+    const value = own === undefined ? undefined : weights.get(own)!;
+    if (value && value.dims.length === shape.length && shape.every((d, i) => d <= value.dims[i]!))
+      found.set(name, prefix(value, shape));
+  }
+  return found;
+}
