@@ -8,6 +8,7 @@ const benches: Record<string, () => Promise<{ run(): Promise<void> }>> = {
   conformance: () => import('./conformance.ts'),
   adapt: () => import('./adapt.ts'),
   saliency: () => import('./saliency.ts'),
+  decisions: () => import('./decisions.ts'),
 };
 
 const wanted = process.argv.slice(2);

@@ -4,6 +4,7 @@ import { type Foreign, itemShape } from '../deploy/adapt/index.ts';
 import { DynaError } from '../errors.ts';
 import { readBytes } from '../files.ts';
 import type { Context } from './context.ts';
+import { ownLabels, withLabels } from './labels.ts';
 import { readNpy } from './npy.ts';
 
 /** How pixels become what a foreign model takes: (pixel * scale - mean) / std. */
@@ -16,6 +17,8 @@ export interface Normalisation {
 interface ImageRequest extends Normalisation {
   readonly limit?: number;
   readonly split?: Split;
+  /** Where labels come from (see `withLabels`); without it those that lie with the images, where they are the model's. */
+  readonly labels?: string;
 }
 
 /**
@@ -26,7 +29,11 @@ interface ImageRequest extends Normalisation {
 export async function openImages(path: string, foreign: Foreign, request: ImageRequest, cx: Context): Promise<Dataset> {
   const ds = await read(path, foreign, request, cx);
   const floats = ds.inputs instanceof Float32Array;
-  const fed = { ...ds, ...normalisation(request, foreign, floats) };
+  const known =
+    request.labels === undefined
+      ? (ownLabels(ds, foreign.classes) ?? { ...ds, classes: [], labels: new Int32Array(ds.length).fill(-1) })
+      : await withLabels(ds, request.labels, foreign.classes);
+  const fed = { ...known, ...normalisation(request, foreign, floats) };
   const { limit } = request;
   return limit === undefined || limit >= ds.length
     ? fed
@@ -37,7 +44,12 @@ export async function openImages(path: string, foreign: Foreign, request: ImageR
 }
 
 async function read(path: string, foreign: Foreign, { split = 'train' }: ImageRequest, cx: Context): Promise<Dataset> {
-  if (Object.hasOwn(datasets, path)) return datasets[path as DatasetName](split, { onNote: cx.note });
+  const [set = '', part = split] = path.split(':') as [string, Split?];
+  if (Object.hasOwn(datasets, set)) {
+    if (part !== 'train' && part !== 'test')
+      throw new DynaError('usage', `${set} has the parts train and test, got "${part}"`);
+    return datasets[set as DatasetName](part, { onNote: cx.note });
+  }
   const found = await stat(path).catch(() => undefined);
   const wanted = itemShape(foreign);
   if (found?.isDirectory()) {

@@ -1,3 +1,4 @@
+import { type ExitPlan, planExits, readForeign } from '../deploy/adapt/index.ts';
 import { DynaError } from '../errors.ts';
 import {
   forEachNode,
@@ -5,6 +6,7 @@ import {
   type OnnxGraph,
   type OnnxModel,
   type OnnxValue,
+  readOnnxFile,
   type Summary,
   sizeOf,
   subgraphsOf,
@@ -66,6 +68,16 @@ export function layersOf(graph: OnnxGraph): Layer[] {
   };
   visit(graph);
   return [...layers].map(([name, layer]) => ({ name, ...layer }));
+}
+
+/** Where exits could stand in a foreign model, or why `dyna adapt` would refuse it. */
+export function exitsIn(path: string): { plan?: ExitPlan; obstacle?: string } {
+  try {
+    return { plan: planExits(readForeign(readOnnxFile(path))) };
+  } catch (error) {
+    if (!(error instanceof DynaError)) throw error;
+    return { obstacle: error.message };
+  }
 }
 
 /** What this library makes of a foreign model; what it cannot read it says. */

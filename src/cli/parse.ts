@@ -67,15 +67,22 @@ export const partSize =
 
 const units: Record<string, number> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
 
-/** Multiply-accumulates: "30000000", "30M", "1.5G". */
-export const macs =
+/** "30000000", "30M", "1.5G". */
+const amount =
+  (what: string) =>
   (option: string): Reader<number> =>
   (text) => {
     const [, number, unit] = /^([\d.]+)\s*([kmg]?)$/i.exec(text) ?? [];
     const value = Number(number) * (units[unit?.toLowerCase() ?? ''] ?? Number.NaN);
-    if (!(value > 0)) throw refuse(option, 'a number of MACs such as 30M or 1.5G', text);
+    if (!(value > 0)) throw refuse(option, `a number of ${what} such as 30M or 1.5G`, text);
     return value;
   };
+
+/** Multiply-accumulates: "30M". */
+export const macs = amount('MACs');
+
+/** Bytes: "1G" is 1,000,000,000. */
+export const byteSize = amount('bytes');
 
 /** "32" or "24x32": [height, width]. */
 export const imageSize =

@@ -1,4 +1,14 @@
-import { type Column, type Decision, isExit, type Point, type RegionCost } from '../dynamic/index.ts';
+import {
+  type Column,
+  type Decision,
+  isExit,
+  type KeepDecision,
+  type Point,
+  type RegionCost,
+  type SelectDecision,
+  type UnitCost,
+  type WeighDecision,
+} from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { type CardCertificate, type ModelCard, SCHEMA, type TensorNames } from './card.ts';
 import {
@@ -28,18 +38,45 @@ const isTrue: Read<true> = (value, at) => {
   return value;
 };
 
-const decision = record<Decision>({
+const deciding = {
   name: text,
-  kind: word('select'),
   family: text,
   options: list(record<Decision['options'][number]>({ name: text, exactness, answers: optional(isTrue) })),
-  rule: word('threshold', 'argmax'),
+};
+const select = record<SelectDecision>({ ...deciding, kind: word('select'), rule: word('threshold', 'argmax') });
+const keep = record<KeepDecision>({
+  ...deciding,
+  kind: word('keep'),
+  rule: word('top', 'threshold'),
+  units: count,
+  always: index,
+  own: extended,
+});
+const weigh = record<WeighDecision>({
+  ...deciding,
+  kind: word('weigh'),
+  rule: word('threshold'),
+  units: count,
+  own: extended,
 });
 
-const column = record<Column>({ kind: word('option', 'exits'), decisions: list(text) });
+const decision: Read<Decision> = (value, at) => {
+  const { kind } = (value ?? {}) as { readonly kind?: unknown };
+  return kind === 'keep' ? keep(value, at) : kind === 'weigh' ? weigh(value, at) : select(value, at);
+};
+
+const column = record<Column>({
+  kind: word('option', 'exits', 'count', 'bitset', 'weights'),
+  decisions: list(text),
+  first: optional(index),
+  units: optional(count),
+});
 
 const region = record<RegionCost>({
   guard: list(record({ decision: text, option: index })),
+  units: optional(
+    list(record<UnitCost>({ units: list(record({ decision: text, of: count, power: count })), macs: amount })),
+  ),
   macs: amount,
   weightBytes: amount,
   activationBytes: amount,
@@ -114,6 +151,12 @@ export function readCardJson(json: string): ModelCard {
   return read;
 }
 
+/** Whether a column can tell of a decision. */
+function tells({ kind, units }: Column, d: Decision): boolean {
+  if (d.kind === 'select') return kind === (isExit(d) ? 'exits' : 'option');
+  return units === d.units && (d.kind === 'weigh' ? kind === 'weights' : kind === 'count' || kind === 'bitset');
+}
+
 /** What the parts of a card promise each other. */
 function checkTogether(c: ModelCard): void {
   const { preprocessing: p, decisions, points } = c;
@@ -135,22 +178,30 @@ function checkTogether(c: ModelCard): void {
   ]);
   require(named.size === decisions.length, 'decisions', 'of different names', decisions.map((d) => d.name));
   for (const d of decisions)
-    require(d.options.length >= 2 &&
-      (d.rule === 'argmax' ||
-        d.options.length === 2), `options of decision "${d.name}"`, 'two, or more with the rule "argmax"', d.options
+    require(d.kind === 'weigh' ||
+      (d.options.length >= 2 &&
+        (d.rule === 'argmax' ||
+          d.options.length === 2)), `options of decision "${d.name}"`, 'two, or more with the rule "argmax"', d.options
       .length);
-  const inColumns = c.columns.flatMap((column) => column.decisions);
+  const inColumns = c.columns.flatMap((column) => (column.first ? [] : column.decisions));
   require(inColumns.length === named.size &&
     new Set(inColumns).size === named.size &&
     c.columns.every((k) => k.decisions.length > 0 && (k.kind === 'exits' || k.decisions.length === 1)) &&
-    inColumns.every((name) => named.has(name)), 'columns', 'each decision once', c.columns);
+    c.columns.every((k) =>
+      k.decisions.every((name) => named.has(name) && tells(k, named.get(name)!)),
+    ), 'columns', 'each decision once', c.columns);
+  for (const { units = [] } of c.regions)
+    for (const u of units.flatMap((term) => term.units)) {
+      const d = named.get(u.decision);
+      require(d?.kind === 'keep' && d.units === u.of, 'a region', 'priced by known units', u);
+    }
   for (const { guard } of c.regions)
     for (const g of guard)
       require(g.option < (named.get(g.decision)?.options.length ?? 0), 'a region', 'guarded by known options', g);
   for (const exit of Object.keys(c.temperatures)) require(named.has(exit), 'temperatures', 'of known exits', exit);
 
   require(points[c.chosen] !== undefined, 'chosen', 'the number of a point', c.chosen);
-  const wanted = decisions.filter((d) => d.rule === 'threshold').map((d) => d.name);
+  const wanted = decisions.filter((d) => d.rule !== 'argmax').map((d) => d.name);
   const exits = decisions.filter(isExit).length;
   for (const [i, { thresholds, shares }] of points.entries()) {
     const at = `points[${i}].thresholds`;

@@ -17,7 +17,7 @@ import { readCardJson } from './card-json.ts';
 export function cardOf(
   model: Model | CertifiedModel,
   form: ModelCard['form'],
-  { regions = costTable(model.net), ...io }: Partial<Pick<ModelCard, 'names' | 'output' | 'regions'>> = {},
+  { regions = costTable(model.net, form), ...io }: Partial<Pick<ModelCard, 'names' | 'output' | 'regions'>> = {},
 ): ModelCard {
   const { net, weights, classes, preprocessing } = model;
   const decisions = decisionsOf(net);

@@ -154,7 +154,7 @@ export class Operating {
       const value = values[decision.name];
       const k = decision.options.length;
       feeds[thresholdName(decision)] =
-        decision.rule === 'threshold'
+        decision.rule !== 'argmax'
           ? ndarray('float32', [], [floor32(value as number)])
           : ndarray('float32', [k], (value as readonly number[] | undefined) ?? new Float32Array(k));
     }

@@ -56,7 +56,7 @@ export function toBytes(model: Model | CertifiedModel, options: SaveOptions = {}
   checkFits(model);
   const io = { ...(names ? { names } : {}), ...(output && output !== 'logits' ? { output } : {}) };
   const stored = views === 'copies' ? ownViews(model) : model;
-  const card = cardOf(model, form, { ...io, regions: costTable(stored.net) });
+  const card = cardOf(model, form, { ...io, regions: costTable(stored.net, form) });
   const graph = plainOnnx(stored, card);
   const metadata = (c: ModelCard) => ({
     ...extra,

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,8 +6,10 @@ import { exported, images, teacher } from '../../deploy/adapt/fixtures/classifie
 import { load } from '../../deploy/index.ts';
 import { silent } from '../../progress.ts';
 import type { Context } from '../context.ts';
+import { dyna, install, start } from '../fixtures/dyna.ts';
 import { npy } from '../fixtures/npy.ts';
 import { type AdaptOptions, adaptModel } from './adapt.ts';
+import { info } from './info.ts';
 
 let home: string;
 const at = (name: string): string => join(home, name);
@@ -18,58 +20,143 @@ const cx: Context = {
   interruptible: () => new AbortController().signal,
   checkInterrupted() {},
 };
-const defaults: AdaptOptions = { maxDisagreement: 0.05, delta: 0.1, exits: 2, seed: 1, rounds: 20 };
+const defaults: AdaptOptions = { delta: 0.1, exits: 2, seed: 1, rounds: 20, threads: 1, mean: [0.5], std: [0.25] };
+const lenient = { ...defaults, maxDisagreement: 0.05 };
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'dyna-adapt-'));
   await writeFile(at('net.onnx'), exported(await teacher()));
-  const { inputs } = images(900, 5);
+  const { inputs, labels } = images(900, 5);
   await writeFile(at('images.npy'), npy('|u1', [900, 1, 16, 16], inputs));
+  await writeFile(at('labels.npy'), npy('<i4', [900], labels));
   await writeFile(at('wide.npy'), npy('|u1', [450, 1, 16, 32], inputs));
 });
 afterAll(() => rm(home, { recursive: true, force: true }));
 
+interface Json {
+  readonly file: string;
+  readonly exits: Record<string, number>;
+  readonly times: { readonly batch: number }[];
+  readonly originalMacs: number;
+  readonly meanMacs: number;
+  readonly claim: object;
+  readonly compared: { readonly agreement: number; readonly accuracy?: object };
+  readonly certificate: { readonly points: number };
+}
+
 describe('dyna adapt', () => {
-  it('writes a dynamic file, shows plan and result, and gives the same as JSON', async () => {
-    const options = { ...defaults, data: at('images.npy'), mean: [0.5], std: [0.25], epochs: 6, out: at('fast.onnx') };
+  it('writes a dynamic file and a page, shows plan and result, and gives the same as JSON', async () => {
+    const options = { ...lenient, data: at('images.npy'), epochs: 6, out: at('fast.onnx') };
     const { json, text } = await adaptModel(at('net.onnx'), options, cx);
     expect(notes.join('\n')).toMatch(/Places for exits.*\n.*after node(.*\n)*.*exit1/);
     const shown = text.join('\n');
-    expect(shown).toContain('With 90 % confidence, at most 5 % of inputs get another answer');
+    expect(shown).toContain("With 90 % confidence, at most 5 % of inputs get another answer than the original's.");
     expect(shown).toMatch(/MACs, mean +\S+ k +\S+ k +\d\.\d\d x/);
     expect(shown).toMatch(/one image +\S+ ms +\S+ ms +\d\.\d\d x/);
-    const given = json as { file: string; exits: Record<string, number>; times: { batch: number }[]; meanMacs: number };
+    const given = json as Json;
     expect(given.file).toBe(at('fast.onnx'));
+    expect(given.claim).toEqual({ risk: 'disagreement', epsilon: 0.05, delta: 0.1 });
     expect(given.times.map((t) => t.batch)).toEqual([1, 64]);
     const model = await load(at('fast.onnx'));
     expect(model.card).toMatchObject({ name: 'net', names: { input: 'image', output: 'scores' } });
     expect(model.card.preprocessing).toEqual({ shape: [1, 16, 16], scale: 1 / 255, mean: [0.5], std: [0.25] });
     expect((await model.run((await readFile(at('images.npy'))).subarray(-256))).answers).toHaveLength(1);
     await model.close();
+    await expect(access(at('fast.onnx.work'))).rejects.toThrow();
+    const page = await readFile(at('fast.html'), 'utf8');
+    expect(page).toContain('net.onnx, adapted');
+    expect(page).toContain(`${(100 * given.compared.agreement).toFixed(2)} %`);
+    const told = (await info(at('fast.onnx'))).text.join('\n');
+    expect(told).toContain('adapted from somebody');
   });
 
-  it('--plan lists places and runs nothing', async () => {
-    const { json, text } = await adaptModel(at('net.onnx'), { ...defaults, plan: true }, cx);
+  it('counts harm where labels are given, keeps a budget, and needs no page', async () => {
+    const options = {
+      ...defaults,
+      ...{ data: at('images.npy'), labels: at('labels.npy'), harm: 0.3, budget: 0.7, epochs: 6, rounds: 0 },
+      ...{ out: at('harm.onnx'), report: false, work: at('kept') },
+    };
+    const { json, text } = await adaptModel(at('net.onnx'), options, cx);
+    const given = json as Json;
+    expect(text.join('\n')).toContain(
+      'at most 30 % of inputs get a wrong answer that the original would have got right',
+    );
+    expect(given.claim).toEqual({ risk: 'harm', epsilon: 0.3, delta: 0.1 });
+    expect(given.compared.accuracy).toBeDefined();
+    expect(given.meanMacs).toBeLessThanOrEqual(0.7 * given.originalMacs);
+    expect((await readdir(home)).filter((f) => f.startsWith('harm'))).toEqual(['harm.onnx']);
+    // What is kept serves the next run with another bound.
+    expect((await readdir(at('kept'))).map((f) => f.split('-')[0]).sort()).toEqual(['features', 'heads']);
+    const all = { ...options, harm: 0.3, budget: 0.99 };
+    const wider = (await adaptModel(at('net.onnx'), all, cx)).json as Json;
+    expect(wider.meanMacs).toBeGreaterThan(given.meanMacs);
+  });
+
+  it('--plan and info tell where exits can stand, and run nothing', async () => {
+    const { json, text } = await adaptModel(at('net.onnx'), { ...lenient, plan: true }, cx);
     const { places } = json as { places: { name: string; exit: boolean }[] };
     expect(places.some((p) => p.exit)).toBe(true);
     for (const { name } of places) expect(text.join('\n')).toContain(name);
+    const facts = await info(at('net.onnx'));
+    expect(facts.json).toMatchObject({ exits: json });
+    const chosen = places.filter((p) => p.exit).map((p) => `"${p.name}"`);
+    expect(facts.text.at(-1)).toContain(`${places.length} places; dyna adapt would choose ${chosen[0]}`);
   });
 
   it('says what is missing or does not fit, and writes nothing', async () => {
     const refused = (options: Partial<AdaptOptions>, words: string | RegExp) =>
-      expect(adaptModel(at('net.onnx'), { ...defaults, out: at('never.onnx'), ...options }, cx)).rejects.toThrow(words);
+      expect(adaptModel(at('net.onnx'), { ...lenient, out: at('never.onnx'), ...options }, cx)).rejects.toThrow(words);
+    const data = at('images.npy');
     await refused({}, 'adapt needs typical inputs');
+    const bare = { mean: undefined, std: undefined } as unknown as Partial<AdaptOptions>;
+    await refused({ data, ...bare }, 'the file does not say how pixels become its input; give --mean and --std');
     await refused(
-      { data: at('images.npy') },
-      'the file does not say how pixels become its input; give --mean and --std',
-    );
-    await refused(
-      { data: at('wide.npy'), scale: 1 },
+      { data: at('wide.npy') },
       /net\.onnx: the model takes images \[1, 16, 16\], those of .* \[1, 16, 32\]/,
     );
     await refused({ data: at('nowhere') }, '--data expects a folder of images, a .npy file or mnist');
-    await refused({ data: at('images.npy'), scale: 1, exitAt: ['x'] }, 'an exit cannot stand at "x"; places are');
-    await refused({ data: at('images.npy'), scale: 1, maxDisagreement: 0.005 }, 'give at least 1532 images');
+    await refused({ data: 'mnist:best' }, 'mnist has the parts train and test, got "best"');
+    await refused({ data, exitAt: ['x'] }, 'an exit cannot stand at "x"; places are');
+    await refused({ data, maxDisagreement: 0.005 }, 'give at least 1532 images');
+    await refused({ data, harm: 0.1 }, '--harm and --max-disagreement were both given');
+    await refused({ data, labels: 'folders' }, 'images.npy has no labels');
     await expect(stat(at('never.onnx'))).rejects.toThrow();
+    await expect(stat(at('never.onnx.work'))).rejects.toThrow();
   });
+});
+
+describe('a process that ends in the middle', () => {
+  const train = ['--tune', '--tune-epochs', '3', '--epochs', '12', '--max-disagreement', '8%', '--exits', '1'];
+  const fed = ['--mean', '0.5', '--std', '0.25', '--rounds', '0', '--threads', '1', '--no-report'];
+  const args = (out: string) => ['adapt', 'net.onnx', '--data', 'images.npy', '--out', out, ...train, ...fed];
+
+  /** Waits for a second checkpoint of a part, so that there is something to lose and something to keep. */
+  async function reached(work: string, part: string): Promise<void> {
+    for (let i = 0; i < 1200; i++) {
+      const found = (await readdir(work).catch(() => [])).find((f) => f.startsWith(`${part}-`));
+      if (found && (await readdir(join(work, found))).includes('previous.dyna')) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`no second checkpoint of ${part}`);
+  }
+
+  it('by SIGKILL or Ctrl-C: the same command goes on, to the same file', async () => {
+    await install(home);
+    const unbroken = dyna(args('whole.onnx'), { cwd: home });
+    const killed = start(args('killed.onnx'), { cwd: home });
+    await reached(at('killed.onnx.work'), 'heads');
+    killed.child.kill('SIGKILL');
+    expect((await killed.ended).signal).toBe('SIGKILL');
+    const stopped = start(args('killed.onnx'), { cwd: home });
+    await reached(at('killed.onnx.work'), 'backbone');
+    stopped.child.kill('SIGINT');
+    const { code, stderr } = await stopped.ended;
+    expect(stderr).toMatch(/dyna: adapting was stopped; .*killed\.onnx\.work holds what is done/);
+    expect(code).toBe(130);
+    await expect(stat(at('killed.onnx'))).rejects.toThrow();
+    const last = await dyna(args('killed.onnx'), { cwd: home });
+    expect([last.code, (await unbroken).code]).toEqual([0, 0]);
+    expect((await readFile(at('killed.onnx'))).equals(await readFile(at('whole.onnx')))).toBe(true);
+    await expect(stat(at('killed.onnx.work'))).rejects.toThrow();
+  }, 120_000);
 });

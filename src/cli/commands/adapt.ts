@@ -1,32 +1,52 @@
-import { parse, resolve } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { dirname, parse, resolve } from 'node:path';
+import type { Dataset } from '../../data/index.ts';
 import {
   type Adapted,
   type AdaptStage,
   adapt,
+  type Compared,
   type ComparedTimes,
+  compareAnswers,
   compareTimes,
-  type ExitPlan,
+  type Foreign,
   planExits,
   readForeign,
+  type Way,
 } from '../../deploy/adapt/index.ts';
 import { DynaError } from '../../errors.ts';
-import { readBytes, writeAtomic } from '../../files.ts';
+import { makeFolder, writeAtomic } from '../../files.ts';
+import { readOnnxFile } from '../../graph/index.ts';
+import { adaptedHtml } from '../../report/index.ts';
 import { table } from '../../table.ts';
-import { certificateText } from '../certificate-text.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
+import { Interrupted } from '../exit.ts';
 import { count, exactPercent, milliseconds, percent, whole } from '../format.ts';
 import { type Normalisation, openImages } from '../images.ts';
+import { OWN_LABELS } from '../labels.ts';
 import { naming } from '../source.ts';
+import { planJson, planned, planTable } from './adapt-plan.ts';
+import { adaptedReport } from './adapt-report.ts';
 
 export interface AdaptOptions extends CommonOptions, Normalisation {
   readonly data?: string;
-  readonly maxDisagreement: number;
+  readonly train?: string;
+  readonly test?: string;
+  readonly labels?: string;
+  readonly maxDisagreement?: number;
+  readonly harm?: number;
   readonly delta: number;
+  readonly budget?: number;
+  readonly tune?: boolean;
+  readonly tuneEpochs?: number;
   readonly exits: number;
   readonly exitAt?: readonly string[];
   readonly plan?: boolean;
   readonly out?: string;
-  readonly test?: string;
+  readonly work?: string;
+  readonly memory?: number;
+  /** A path; false: none. */
+  readonly report?: string | boolean;
   readonly limit?: number;
   readonly epochs?: number;
   readonly seed: number;
@@ -34,39 +54,59 @@ export interface AdaptOptions extends CommonOptions, Normalisation {
   readonly threads?: number;
 }
 
+/** What may differ where nothing else is said. */
+const MAX_DISAGREEMENT = 0.005;
+
 const stages: Readonly<Record<AdaptStage, string>> = {
   features: 'run the model',
   heads: 'train heads',
+  backbone: 'train all',
   tune: 'tune',
   certify: 'certify',
   test: 'test',
 };
 
-/** Adapts somebody else's classifier and writes the dynamic file. */
+/** Adapts somebody else's classifier; writes the dynamic file and a report. */
 export async function adaptModel(path: string, options: AdaptOptions, cx: Context): Promise<Outcome> {
-  const original = await readBytes(path);
+  const original = readOnnxFile(path);
   const foreign = await naming(path, () => readForeign(original));
   if (options.plan) return planned(planExits(foreign, options));
   if (options.data === undefined)
     throw new DynaError('usage', 'adapt needs typical inputs', {
       fix: 'give --data with a folder of images (no labels needed)',
     });
-  const data = await openImages(options.data, foreign, options, cx);
+  const claim = claimOf(options);
+  const labels = options.labels ?? (claim.maxHarm === undefined ? undefined : OWN_LABELS);
+  const { labels: _, ...request } = options;
+  const data = await openImages(options.data, foreign, { ...request, ...(labels ? { labels } : {}) }, cx);
+  const { limit: _limit, ...unlimited } = request;
+  const train = options.train === undefined ? undefined : await openImages(options.train, foreign, unlimited, cx);
   const test =
-    options.test === undefined ? undefined : await openImages(options.test, foreign, { ...options, split: 'test' }, cx);
+    options.test === undefined
+      ? undefined
+      : await openImages(options.test, foreign, { ...unlimited, split: 'test' }, cx);
+  const { dir, name } = parse(path);
+  const out = resolve(options.out ?? resolve(dir, `${name}.dynamic.onnx`));
+  const work = resolve(options.work ?? `${out}.work`);
+  await makeFolder(dirname(out));
   const session = options.threads ? { session: { intraOpNumThreads: options.threads } } : {};
-  const signal = cx.interruptible('Stopping; nothing will be written. Press Ctrl-C again to stop at once.');
+  const signal = cx.interruptible('Stopping; the same command goes on from here. Press Ctrl-C again to stop at once.');
   let stage = '';
   const result = await naming(path, () =>
     adapt(original, {
       data,
+      ...(train ? { train } : {}),
       ...(test ? { test } : {}),
-      maxDisagreement: options.maxDisagreement,
+      ...claim,
       delta: options.delta,
       exits: options.exits,
       ...(options.exitAt ? { exitAt: options.exitAt } : {}),
       ...(options.epochs ? { epochs: options.epochs } : {}),
-      name: parse(path).name,
+      ...(options.budget === undefined ? {} : { budget: options.budget }),
+      ...(options.tune ? { tune: options.tuneEpochs ? { epochs: options.tuneEpochs } : true } : {}),
+      ...(options.memory === undefined ? {} : { memory: options.memory }),
+      name,
+      work,
       seed: options.seed,
       signal,
       ...session,
@@ -79,40 +119,66 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
         cx.progress.update(done, fields);
       },
     }),
-  );
-  const times = await timesOf(original, foreign, result, test, options, cx);
+  ).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    cx.progress.stop();
+    throw new Interrupted(`adapting was stopped; ${work} holds what is done, the same command goes on from there`);
+  });
+  const images = test ?? result.held;
+  const times = await timesOf(original, foreign, result, images, options, cx);
+  const compared = result.summary.test ?? (await compareAnswers(original, foreign, result.bytes, images, session));
   cx.checkInterrupted();
-  const { dir, name } = parse(path);
-  const out = resolve(options.out ?? resolve(dir, `${name}.dynamic.onnx`));
   await writeAtomic(out, result.bytes);
-  const { summary, plan, model } = result;
-  const { chosen, certificate } = model;
+  const statement = statementOf(result);
+  const page = typeof options.report === 'string' ? resolve(options.report) : out.replace(/(\.onnx)?$/, '.html');
+  if (options.report !== false)
+    await writeAtomic(
+      page,
+      await adaptedHtml(
+        await adaptedReport({
+          path,
+          data: `${options.data} (${whole(data.length)} images)`,
+          command: `dyna adapt ${path} --data ${options.data} ${claim.maxHarm === undefined ? '--max-disagreement' : '--harm'} ${exactPercent(result.summary.claim.epsilon).replace(' ', '')}${options.tune ? ' --tune' : ''} --seed ${options.seed}`,
+          original,
+          result,
+          times,
+          images,
+          what: test ? 'test images' : 'images of the certify part',
+          compared,
+          statement,
+          threads: options.threads,
+        }),
+      ),
+    );
+  if (options.work === undefined) await rm(work, { recursive: true, force: true });
+  const written = options.report === false ? [`Written: ${out}`] : [`Written: ${out}`, `Report: ${page}`];
   return {
-    json: {
-      file: out,
-      ...summary,
-      certificate: { ...certificate, points: certificate.points.length, chosen: undefined },
-      thresholds: summary.fullModelKept ? {} : chosen.thresholds,
-      plan: planJson(plan),
-      times,
-      bytes: { original: original.length, adapted: result.bytes.length },
-    },
-    text: [...resultText(result, times, options), `Written: ${out}`],
+    json: jsonOf(result, { original, out, times, compared, report: options.report === false ? null : page }),
+    text: [...statement, ...resultText(result, times, compared, images === test), ...written],
   };
+}
+
+/** Labels turn the bound into one on harm. */
+function claimOf({ maxDisagreement, harm, labels }: AdaptOptions) {
+  if (harm !== undefined && maxDisagreement !== undefined)
+    throw new DynaError('usage', '--harm and --max-disagreement were both given', { fix: 'give one of them' });
+  const epsilon = harm ?? maxDisagreement ?? MAX_DISAGREEMENT;
+  const onHarm = harm !== undefined || labels !== undefined;
+  return onHarm ? { maxHarm: epsilon } : { maxDisagreement: epsilon };
 }
 
 async function timesOf(
   original: Uint8Array,
-  foreign: Parameters<typeof compareTimes>[1],
-  { bytes, held, summary }: Adapted,
-  test: Adapted['held'] | undefined,
+  foreign: Foreign,
+  { bytes, summary }: Adapted,
+  images: Dataset,
   { rounds, threads }: AdaptOptions,
   cx: Context,
 ): Promise<ComparedTimes[]> {
   if (rounds === 0 || summary.fullModelKept) return [];
   cx.progress.start('time', rounds + Math.max(5, Math.ceil(rounds / 10)));
   const session = threads ? { session: { intraOpNumThreads: threads } } : {};
-  const times = await compareTimes(original, foreign, bytes, test ?? held, {
+  const times = await compareTimes(original, foreign, bytes, images, {
     rounds,
     ...session,
     onProgress: (done) => cx.progress.update(done),
@@ -121,85 +187,105 @@ async function timesOf(
   return times;
 }
 
-const planJson = ({ places, exits, macs }: ExitPlan) => ({
-  macs,
-  places: places.map((p) => ({
-    name: p.name,
-    shape: p.shape,
-    share: p.share,
-    headMacs: p.head.macs,
-    ratio: p.ratio,
-    exit: exits.includes(p),
-  })),
+interface Written {
+  readonly original: Uint8Array;
+  readonly out: string;
+  readonly report: string | null;
+  readonly times: readonly ComparedTimes[];
+  readonly compared: Compared;
+}
+
+const jsonOf = ({ summary, plan, certificate, model, bytes }: Adapted, w: Written) => ({
+  file: w.out,
+  report: w.report,
+  ...summary,
+  certificate: { ...certificate, points: certificate.points.length, chosen: undefined },
+  thresholds: model?.chosen.thresholds ?? {},
+  plan: planJson(plan),
+  compared: { ...w.compared, differences: w.compared.differences.length },
+  times: w.times,
+  bytes: { original: w.original.length, adapted: bytes.length },
 });
 
-function planTable({ places, exits, macs }: ExitPlan): string[] {
-  const rows = places.map((p) => [
-    p.name,
-    p.shape.join(' x '),
-    percent(p.share),
-    count(p.head.macs),
-    `${p.ratio.toFixed(1)} x`,
-    exits.includes(p) ? `exit${exits.indexOf(p) + 1}` : '',
-  ]);
+const claims = {
+  harm: (e: string) => `at most ${e} of inputs get a wrong answer that the original would have got right`,
+  disagreement: (e: string) => `at most ${e} of inputs get another answer than the original's`,
+} as const;
+
+const ways: Readonly<Record<Way, string>> = {
+  frozen: "The original's weights are as they were.",
+  tuned: "The original's weights were trained together with the exits and replace the old ones.",
+  'tuned, then original':
+    'Tuned exits stand before the original, which is whole behind them: what leaves nowhere gets its answer.',
+};
+
+/** What is proven, in sentences. */
+function statementOf({ summary, certificate }: Adapted): string[] {
+  const { epsilon, risk, delta } = summary.claim;
+  if (summary.fullModelKept)
+    return [
+      `${summary.message[0]!.toUpperCase()}${summary.message.slice(1)}.`,
+      'The file has no exits and answers as the original does, on every input.',
+    ];
   return [
-    `Places for exits (the whole model takes ${count(macs)} MACs):`,
-    ...table([['after node', 'features', 'MACs before', 'head MACs', 'saves / costs', ''], ...rows], { left: [0, 5] }),
+    `With ${exactPercent(1 - delta)} confidence, ${claims[risk](exactPercent(epsilon))}.`,
+    `This holds for inputs like the ${whole(certificate.n)} that it was measured on (exact binomial tests, fixed sequence).`,
+    ways[summary.way],
   ];
 }
 
-const planned = (plan: ExitPlan): Outcome => ({
-  json: planJson(plan),
-  text: [...planTable(plan), 'Choose others with --exit-at, by these names.'],
-});
-
-function resultText({ summary, model }: Adapted, times: readonly ComparedTimes[], options: AdaptOptions): string[] {
-  const { sizes, exits, test, notes } = summary;
+function resultText(
+  { summary }: Adapted,
+  times: readonly ComparedTimes[],
+  compared: Compared,
+  tested: boolean,
+): string[] {
+  const { sizes, exits, notes, claim } = summary;
   const shares = (of: Readonly<Record<string, number>>) =>
     Object.entries(of)
       .map(([name, s]) => `${name} ${percent(s)}`)
       .join(', ');
   const factor = (a: number, b: number) => `${(a / b).toFixed(2)} x`;
+  const { originalMacs, meanMacs } = summary;
   const rows = [
     ['', 'original', 'adapted', 'gain'],
-    [
-      'MACs, mean',
-      count(summary.originalMacs),
-      count(summary.meanMacs),
-      factor(summary.originalMacs, summary.meanMacs),
-    ],
+    ['MACs, mean', count(originalMacs), count(meanMacs), factor(originalMacs, meanMacs)],
     ...times.map((t) => [
-      t.batch === 1 ? 'one image' : `batch of ${t.batch}`,
+      run(t.batch),
       milliseconds(t.original),
       milliseconds(t.adapted),
       factor(t.original, t.adapted),
     ]),
-    ...(test?.accuracy
-      ? [['accuracy (test)', percent(test.accuracy.original, 2), percent(test.accuracy.adapted, 2), '']]
+    ...(compared.accuracy
+      ? [['accuracy', percent(compared.accuracy.original, 2), percent(compared.accuracy.adapted, 2), '']]
       : []),
   ];
-  const claim = summary.fullModelKept
-    ? [
-        `${summary.message[0]!.toUpperCase()}${summary.message.slice(1)}.`,
-        'The file has no exits and answers as the original does, on every input.',
-      ]
-    : certificateText(model.certificate);
   return [
-    ...claim,
     `Heads learned from ${whole(sizes.heads)} views; tuned on ${whole(sizes.tune)} images, certified on ${whole(sizes.certify)} others.`,
     '',
     ...table(rows),
     '',
-    `Leaves at: ${shares(exits)}. Disagreement seen: ${percent(summary.disagreement, 2)} (bound ${exactPercent(options.maxDisagreement)}).`,
-    ...(test
-      ? [`On ${whole(test.n)} test images: agreement ${percent(test.agreement, 2)}, leaves at ${shares(test.exits)}.`]
+    `Leaves at: ${shares(exits)}. ${claim.risk === 'harm' ? 'Harm' : 'Disagreement'} seen: ${percent(summary.seen, 2)} (bound ${exactPercent(claim.epsilon)}).`,
+    ...(tested
+      ? [
+          `On ${whole(compared.n)} test images: agreement ${percent(compared.agreement, 2)}${compared.harm === undefined ? '' : `, harm ${percent(compared.harm, 2)}`}, leaves at ${shares(compared.exits)}.`,
+        ]
       : []),
     ...times
       .filter((t) => t.adapted >= t.original)
       .map(
         (t) =>
-          `It saves MACs, but no time at ${t.batch === 1 ? 'one image' : `a batch of ${t.batch}`} on this machine: the model is too small for its exits to pay.`,
+          `It saves MACs, but no time at ${run(t.batch)} on this machine: the model is too small for its exits to pay.`,
       ),
+    ...(Object.keys(summary.tried).length > 1
+      ? [
+          `Tried, with the MACs that the tune part promised: ${Object.entries(summary.tried)
+            .map(([way, macs]) => `${way} ${count(macs)}`)
+            .join('; ')}.`,
+        ]
+      : []),
     ...notes.map((n) => `Note: ${n}.`),
   ];
 }
+
+const run = (batch: number): string => (batch === 1 ? 'one image' : `batch of ${batch}`);

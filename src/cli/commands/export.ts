@@ -38,7 +38,9 @@ export async function exportRun(
     text: [
       `${out}: ${bytes(size)}, form "${form}", ${certified ? 'with its certificate' : 'not certified'}`,
       ...(gradient
-        ? [`${saliency}: ${bytes(gradient.bytes.length)}, gradients of ${gradient.targets.map((t) => t.saliency).join(', ')}`]
+        ? [
+            `${saliency}: ${bytes(gradient.bytes.length)}, gradients of ${gradient.targets.map((t) => t.saliency).join(', ')}`,
+          ]
         : []),
     ],
   };

@@ -1,12 +1,14 @@
 import { dirname } from 'node:path';
 import { CARD_KEY, type ModelCard, readCard } from '../../deploy/index.ts';
+import { LEAST_RATIO } from '../../dynamic/index.ts';
 import { decodeModel, externalFolder, type OnnxModel, type Summary } from '../../graph/index.ts';
 import { table } from '../../table.ts';
 import { certificateText } from '../certificate-text.ts';
 import type { Outcome } from '../context.ts';
 import { bytes as byteCount, count, DASH, percent, threshold, whole } from '../format.ts';
-import { type FileFacts, fileFacts, type Layer, layersOf, understood } from '../onnx-facts.ts';
+import { exitsIn, type FileFacts, fileFacts, type Layer, layersOf, understood } from '../onnx-facts.ts';
 import { naming, openSource } from '../source.ts';
+import { planJson } from './adapt-plan.ts';
 
 /** Tells what is in a model: one of ours, or any ONNX file. */
 export async function info(path: string): Promise<Outcome> {
@@ -17,7 +19,7 @@ export async function info(path: string): Promise<Outcome> {
     const file = fileFacts(model, bytes.length);
     const layers = layersOf(model.graph);
     if (!Object.hasOwn(model.metadata, CARD_KEY)) return foreign(path, model, file, layers);
-    return own(path, readCard(bytes), file, layers);
+    return own(path, readCard(bytes), file, layers, model.metadata['dynaneural.adapted']);
   });
 }
 
@@ -35,8 +37,13 @@ const layerTable = (layers: readonly Layer[]): string[] => {
 
 function foreign(path: string, model: OnnxModel, file: FileFacts, layers: readonly Layer[]): Outcome {
   const { found, notes, obstacle } = understood(model);
+  const exits = exitsIn(path);
   return {
-    json: { model: path, kind: 'onnx', file, layers, summary: found ?? null, notes, obstacle: obstacle ?? null },
+    json: {
+      ...{ model: path, kind: 'onnx', file, layers, summary: found ?? null, notes, obstacle: obstacle ?? null },
+      exits: exits.plan ? planJson(exits.plan) : null,
+      exitObstacle: exits.obstacle ?? null,
+    },
     text: [
       `${path}: an ONNX model by ${file.producer}, without DynaNeural metadata`,
       ...fileText(file),
@@ -45,6 +52,7 @@ function foreign(path: string, model: OnnxModel, file: FileFacts, layers: readon
       '',
       ...(found ? summaryText(found) : operatorText(file, obstacle ?? '')),
       ...notes.map((n) => `  note: ${n}`),
+      ...(found ? exitText(exits) : []),
     ],
   };
 }
@@ -71,6 +79,16 @@ const trainable = ({ parameters, differentiable }: Summary): string => {
     : 'It cannot be trained as it is: an operator marked "no" has no gradient.';
 };
 
+/** Where exits could go, in a sentence or two. */
+const exitText = ({ plan, obstacle }: ReturnType<typeof exitsIn>): string[] => {
+  if (!plan) return [`No exits can be put into it: ${obstacle}.`];
+  const chosen = plan.exits.map((p) => `"${p.name}" (after ${percent(p.share)} of the MACs)`);
+  const slow = plan.exits.every((p) => p.ratio < LEAST_RATIO) ? ' It is small: exits may save little time.' : '';
+  return [
+    `Exits could go at ${plan.places.length} places; dyna adapt would choose ${chosen.join(' and ')}.${slow} --plan lists all.`,
+  ];
+};
+
 const operatorText = ({ operators }: FileFacts, obstacle: string): string[] => [
   ...table([['operator', 'nodes'], ...Object.entries(operators).map(([name, n]) => [name, String(n)])]),
   '',
@@ -92,7 +110,7 @@ const fileText = (f: FileFacts): string[] =>
     { left: [0, 1] },
   );
 
-function own(path: string, card: ModelCard, file: FileFacts, layers: readonly Layer[]): Outcome {
+function own(path: string, card: ModelCard, file: FileFacts, layers: readonly Layer[], adapted?: string): Outcome {
   const { shape, mean, std } = card.preprocessing;
   return {
     json: { model: path, kind: 'dynaneural', file, layers, card },
@@ -119,6 +137,9 @@ function own(path: string, card: ModelCard, file: FileFacts, layers: readonly La
       ...(card.certificate
         ? certificateText(card.certificate)
         : ['Nothing is certified: the file takes no exits by itself.']),
+      ...(adapted === undefined
+        ? []
+        : ["It was adapted from somebody's model: where this speaks of the full model, that original is meant."]),
       ...(card.hash ? [`Bound to this file's content: ${card.hash.slice(0, 16)}.`] : []),
     ],
   };

@@ -110,7 +110,7 @@ describe('an open batch of another name, an odd input name, a softmax at the end
     const file = decodeModel(result.bytes);
     expect(file.metadata.origin).toBe('elsewhere');
     expect(file.graph.outputs.map((o) => o.name)).toEqual(['probs', 'trace']);
-    for (const [name, { data: kept }] of made.weights) expect(result.model.weights.get(name)!.data).toEqual(kept);
+    for (const [name, { data: kept }] of made.weights) expect(result.model!.weights.get(name)!.data).toEqual(kept);
   });
 
   it('tells of every stage, and learns from the model alone: labels play no part', async () => {
@@ -138,16 +138,17 @@ it('opens an export for one image, which then takes one and many', async () => {
 
 it('keeps the full model where nothing faster can be certified', async () => {
   const original = exported(made);
-  const { bytes, summary, model } = await adapt(original, {
+  const { bytes, summary, model, certificate } = await adapt(original, {
     data: images(800, 9, 1), // all faint
     maxDisagreement: 0.01,
     views: 1,
     epochs: 1,
   });
-  expect(summary).toMatchObject({ fullModelKept: true, disagreement: 0, exits: { final: 1 } });
+  expect(summary).toMatchObject({ fullModelKept: true, seen: 0, exits: { final: 1 }, way: 'frozen' });
+  expect(model).toBeUndefined();
   expect(summary.message).toContain('full model kept');
   expect(summary.meanMacs).toBe(summary.originalMacs);
-  expect(model.certificate.risk).toBe('disagreement');
+  expect(certificate).toMatchObject({ risk: 'disagreement', fullModelKept: true });
   const x = all(fresh);
   const [before, after] = [
     await answers(original, 'image', 'scores', x, 64),
@@ -162,6 +163,21 @@ describe('data that cannot serve', () => {
     await expect(adapt(exported(made), { data: images(300, 2), maxDisagreement: 0.005 })).rejects.toThrow(
       /at least 460 images to certify.*three tenths of 300 are 90; give at least 1532 images/,
     );
+    await expect(
+      adapt(exported(made), { data: images(300, 2), train: images(300, 3), maxHarm: 0.005 }),
+    ).rejects.toThrow(/none may show harm; six tenths of 300 are 180; give at least 766 images/);
+  });
+
+  it('labels that are missing, all alike, or of other classes, where harm is asked for', async () => {
+    const harm = (changed: Partial<Dataset>) => adapt(exported(made), { data: { ...data, ...changed }, maxHarm: 0.05 });
+    await expect(harm({ classes: [], labels: new Int32Array(900).fill(-1) })).rejects.toThrow(
+      'harm is counted on labels, and gradients has none',
+    );
+    await expect(harm({ classes: ['a', 'b'] })).rejects.toThrow('has 2 classes, the model answers with 4');
+    await expect(harm({ labels: new Int32Array(900).fill(2) })).rejects.toThrow(
+      'all 900 images of gradients are of the class "up"',
+    );
+    await expect(adapt(exported(made), { data })).rejects.toThrow('give one of maxDisagreement and maxHarm');
   });
 
   it('images of another size', async () => {

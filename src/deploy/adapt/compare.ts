@@ -4,7 +4,19 @@ import { type NDArray, ndarray, sizeOf } from '../../graph/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { load } from '../load.ts';
 import { trimmedMean } from '../measure.ts';
+import { asStored } from './channels.ts';
 import type { Foreign } from './foreign.ts';
+import { compileOriginal } from './original.ts';
+
+/** An image to which two files give different classes. */
+export interface Difference {
+  readonly image: number;
+  readonly original: number;
+  readonly adapted: number;
+  readonly exit: string;
+  /** How sure the adapted file is of its class. */
+  readonly confidence: number;
+}
 
 /** What two files said about the same images. */
 export interface Compared {
@@ -12,9 +24,15 @@ export interface Compared {
   /** Share of images with the same class. */
   readonly agreement: number;
   readonly exits: Readonly<Record<string, number>>;
+  /** Share of images with the same class among those that left there. */
+  readonly agreementAt: Readonly<Record<string, number>>;
   readonly meanMacs: number;
+  /** The images that got another class, in their order. */
+  readonly differences: readonly Difference[];
   /** Share of right answers, where the images have labels of the model's classes. */
   readonly accuracy?: { readonly original: number; readonly adapted: number };
+  /** Share of images that the original answers right and the adapted file wrong. */
+  readonly harm?: number;
 }
 
 interface CompareOptions {
@@ -32,18 +50,19 @@ const rowsOf = ({ dims, data }: NDArray, from: number, n: number): NDArray => {
 /** Runs the original file and the adapted one over the same images. */
 export async function compareAnswers(
   original: Uint8Array,
-  { names, single, classes }: Pick<Foreign, 'names' | 'single' | 'classes'>,
+  { names, single, classes, layout }: Pick<Foreign, 'names' | 'single' | 'classes' | 'layout'>,
   adapted: Uint8Array,
   data: Dataset,
   { session, signal, onProgress }: CompareOptions = {},
 ): Promise<Compared> {
-  const before = await compile(original, session);
+  const before = await compileOriginal(original, session);
   const after = await load(adapted, session ? { session } : {});
   try {
     const labelled = data.classes.length === classes.length;
-    const right = { original: 0, adapted: 0 };
-    const left = new Map<string, number>();
-    let [same, macs] = [0, 0];
+    const right = { original: 0, adapted: 0, harm: 0 };
+    const left = new Map<string, { count: number; same: number }>();
+    const differences: Difference[] = [];
+    let macs = 0;
     const size = 64;
     for (let at = 0; at < data.length; at += size) {
       signal?.throwIfAborted();
@@ -54,28 +73,39 @@ export async function compareAnswers(
       );
       const wanted: number[] = [];
       for (let i = 0; i < count; i += single ? 1 : count) {
-        const out = (await before.run({ [names.input]: single ? rowsOf(x, i, 1) : x }))[names.output]!;
+        const out = (await before.run({ [names.input]: asStored(single ? rowsOf(x, i, 1) : x, layout) }))[
+          names.output
+        ]!;
         const width = classes.length;
         for (let k = 0; k < out.dims[0]!; k++) wanted.push(argmaxAt(out.data as Float32Array, k * width, width));
       }
       const { answers, trace } = await after.run(x);
-      for (const [i, { index, exit }] of answers.entries()) {
-        if (index === wanted[i]) same++;
-        left.set(exit, (left.get(exit) ?? 0) + 1);
+      for (const [i, { index, exit, confidence }] of answers.entries()) {
+        const here = left.get(exit) ?? { count: 0, same: 0 };
+        left.set(exit, { count: here.count + 1, same: here.same + (index === wanted[i] ? 1 : 0) });
+        if (index !== wanted[i])
+          differences.push({ image: at + i, original: wanted[i]!, adapted: index, exit, confidence });
         macs += trace[i]!.macs;
-        if (labelled && wanted[i] === data.labels[at + i]) right.original++;
-        if (labelled && index === data.labels[at + i]) right.adapted++;
+        const label = data.labels[at + i];
+        if (labelled && wanted[i] === label) right.original++;
+        if (labelled && index === label) right.adapted++;
+        if (labelled && wanted[i] === label && index !== label) right.harm++;
       }
       onProgress?.(at + count, data.length);
     }
     const n = data.length;
     const order = [...after.card.decisions.map((d) => d.name), 'final'];
+    const at = (name: string) => left.get(name) ?? { count: 0, same: 0 };
     return {
       n,
-      agreement: same / n,
-      exits: Object.fromEntries(order.map((name) => [name, (left.get(name) ?? 0) / n])),
+      agreement: 1 - differences.length / n,
+      exits: Object.fromEntries(order.map((name) => [name, at(name).count / n])),
+      agreementAt: Object.fromEntries(order.map((name) => [name, at(name).same / at(name).count])),
       meanMacs: macs / n,
-      ...(labelled ? { accuracy: { original: right.original / n, adapted: right.adapted / n } } : {}),
+      differences,
+      ...(labelled
+        ? { accuracy: { original: right.original / n, adapted: right.adapted / n }, harm: right.harm / n }
+        : {}),
     };
   } finally {
     await Promise.all([before.close(), after.close()]);
@@ -92,11 +122,12 @@ export interface ComparedTimes {
 
 /**
  * Times the original file against the adapted one, taking turns in one process: means without the slowest and fastest
- * tenth, because the adapted file's times differ from image to image.
+ * tenth, because the adapted file's times differ from image to image. An original that takes one image at a time gets the
+ * images of a batch one by one.
  */
 export async function compareTimes(
   original: Uint8Array,
-  { names, single }: Pick<Foreign, 'names' | 'single'>,
+  { names, single, layout }: Pick<Foreign, 'names' | 'single' | 'layout'>,
   adapted: Uint8Array,
   images: Dataset,
   {
@@ -105,11 +136,11 @@ export async function compareTimes(
     onProgress,
   }: { rounds?: number; session?: SessionOptions; onProgress?: (done: number) => void } = {},
 ): Promise<ComparedTimes[]> {
-  const files = await Promise.all([original, adapted].map((bytes) => compile(bytes, session)));
+  const files = await Promise.all([compileOriginal(original, session), compile(adapted, session)]);
   try {
     const results: ComparedTimes[] = [];
     let done = 0;
-    for (const batch of single || images.length < 64 ? [1] : [1, 64]) {
+    for (const batch of images.length < 64 ? [1] : [1, 64]) {
       const turns = batch === 1 ? rounds : Math.max(5, Math.ceil(rounds / 10));
       const times: [number[], number[]] = [[], []];
       for (let i = -5; i < turns; i++) {
@@ -118,9 +149,12 @@ export async function compareTimes(
           images,
           Int32Array.from({ length: batch }, (_, k) => from + k),
         );
+        // An original for one image takes a batch one by one.
+        const apart = single ? Array.from({ length: batch }, (_, k) => rowsOf(x, k, 1)) : [x];
+        const fed = [apart.map((t) => asStored(t, layout)), [x]];
         for (const k of i % 2 === 0 ? [0, 1] : [1, 0]) {
           const start = performance.now();
-          await files[k]!.run({ [names.input]: x });
+          for (const t of fed[k]!) await files[k]!.run({ [names.input]: t });
           if (i >= 0) times[k]!.push(performance.now() - start);
         }
         if (i >= 0) onProgress?.(++done);

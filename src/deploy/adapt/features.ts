@@ -3,12 +3,14 @@ import { argmaxAt } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { concat, encodeModel, flatten, type NDArray, sizeOf, toOnnx } from '../../graph/index.ts';
 import { compileInWorker, type SessionOptions } from '../../runtime/index.ts';
+import type { TrainingData } from '../../train/index.ts';
+import { openRows, type RowCache } from './cache.ts';
 import type { Foreign } from './foreign.ts';
 import { pool } from './head.ts';
 import type { Place } from './plan.ts';
 
-/** Default limit of the feature cache in bytes. */
-export const MEMORY = 2 ** 29;
+/** Default limit of features in memory, in bytes. */
+export const MEMORY = 2 ** 30;
 
 const BATCH_SIZE = 64;
 
@@ -16,16 +18,33 @@ export interface FeatureOptions {
   /** How often each image is seen: once as it is, then shifted and mirrored at random. The model labels every view; 4 by default. */
   readonly views?: number;
   readonly seed?: number;
-  /** Most bytes that the cache may take; where the images need more, fewer are used. */
+  /** Most bytes of features in memory; where there are more, they stay on disk and are read from there. 1 GiB by default. */
   readonly memory?: number;
+  /** Keeps them there; an interrupted run goes on where it stood. */
+  readonly folder?: string | undefined;
   readonly session?: SessionOptions;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** What heads learn from. */
+export interface Features {
+  /** One row for each view: the pooled features of every exit, then the model's logits; the label is the model's class. */
+  readonly rows: TrainingData & { readonly length: number };
+  /** They are read from disk, because they are more than the memory limit. */
+  readonly streamed: boolean;
+  close(): Promise<void>;
+}
+
+/** What was seen so far, for the words at the end. */
+interface Facts {
+  readonly first: number;
+  readonly several: boolean;
+  readonly probabilities: boolean;
+}
+
 /**
- * Runs the model over views of unlabelled images and keeps what heads learn from: for each view the pooled features of every
- * exit, then the model's own logits, in one row; the label is the class that the model names.
+ * Runs the model over views of unlabelled images and keeps what heads learn from.
  *
  * @throws DynaError 'data' where the model answers all images alike, or with NaN; 'model' where its output is no logits
  */
@@ -33,67 +52,100 @@ export async function features(
   foreign: Foreign,
   exits: readonly Place[],
   images: Dataset,
-  { views = 4, seed = 1, memory = MEMORY, session, signal, onProgress }: FeatureOptions = {},
-): Promise<Dataset> {
-  const parts = exits.map((e) => flatten(pool(e.tensor, e.head)));
-  const row = concat([...parts, foreign.logits], 1);
-  const classes = foreign.classes.length;
-  const width = exits.reduce((sum, e) => sum + sizeOf(e.head.pooled), classes);
+  options: FeatureOptions = {},
+): Promise<Features> {
+  const { views = 4, memory = MEMORY, folder } = options;
   if (!Number.isInteger(views) || views < 1)
     throw new DynaError('usage', `views are a whole number from 1 on, got ${views}`);
-  const n = Math.min(images.length * views, Math.floor(memory / (4 * width)));
-  if (n < 2)
-    throw new DynaError('data', `one image's features take ${4 * width} bytes, the cache may take ${memory}`, {
-      fix: 'raise the memory limit, or take fewer exits',
-    });
-  const runner = await compileInWorker(encodeModel(toOnnx({ row }, { weights: foreign.weights })), session);
-  const inputs = new Float32Array(n * width);
-  const labels = new Int32Array(n);
+  const classes = foreign.classes.length;
+  const width = exits.reduce((sum, e) => sum + sizeOf(e.head.pooled), classes);
+  const cache = await openRows<Facts>({ rows: images.length * views, width, memory, folder });
   try {
-    let at = 0;
-    for (const { x } of viewsOf(images, views, seed)) {
+    await fill(cache, foreign, exits, images, { ...options, views });
+    await cache.finish();
+    check(foreign, cache.facts!);
+  } catch (error) {
+    await cache.close();
+    throw error;
+  }
+  const labelAt = (row: ArrayLike<number>, end: number) => argmaxAt(row, end - classes, classes);
+  const common = { name: 'features', shape: [width], classes: [...foreign.classes], mean: [0], std: [1] };
+  const { all, done: length } = cache;
+  const labels = (inputs: Float32Array) => Int32Array.from({ length }, (_, i) => labelAt(inputs, (i + 1) * width));
+  const rows: Features['rows'] = all
+    ? dataset({ ...common, inputs: all, labels: labels(all) })
+    : {
+        ...common,
+        length,
+        read: async (index) => {
+          const inputs = await cache.row(index);
+          return { inputs, label: labelAt(inputs, width) };
+        },
+      };
+  return { rows, streamed: !all, close: () => cache.close() };
+}
+
+async function fill(
+  cache: RowCache<Facts>,
+  { input, logits, weights, classes }: Foreign,
+  exits: readonly Place[],
+  images: Dataset,
+  { views, seed = 1, session, signal, onProgress }: FeatureOptions & { views: number },
+): Promise<void> {
+  const total = images.length * views;
+  if (cache.done === total) return;
+  const row = concat([...exits.map((e) => flatten(pool(e.tensor, e.head))), logits], 1);
+  const runner = await compileInWorker(encodeModel(toOnnx({ row }, { weights })), session);
+  const name = input.node.attrs.name as string;
+  try {
+    for (const { x } of viewsOf(images, views, seed, cache.done)) {
       signal?.throwIfAborted();
-      const out = await runner.run({ [foreign.names.input]: x }, { transfer: true });
+      const out = await runner.run({ [name]: x }, { transfer: true });
       const values = out.row!.data as Float32Array;
-      const count = Math.min(values.length / width, n - at);
-      inputs.set(values.subarray(0, count * width), at * width);
-      for (let i = 0; i < count; i++) labels[at + i] = argmaxAt(inputs, (at + i + 1) * width - classes, classes);
-      at += count;
-      onProgress?.(at, n);
-      if (at === n) break;
+      await cache.append(values, factsOf(values, values.length / x.dims[0]!, classes.length, cache.facts));
+      onProgress?.(cache.done, total);
     }
   } finally {
     await runner.close();
   }
-  if (!inputs.every(Number.isFinite))
-    throw new DynaError('data', 'the model gives NaN or infinite values for some of these images', {
-      fix: 'check the preprocessing, and that the images are what the model was made for',
-    });
-  if (labels.every((l) => l === labels[0]))
+  function factsOf(values: Float32Array, width: number, count: number, before: Facts | undefined): Facts {
+    if (!values.every(Number.isFinite))
+      throw new DynaError('data', 'the model gives NaN or infinite values for some of these images', {
+        fix: 'check the preprocessing, and that the images are what the model was made for',
+      });
+    const first = before?.first ?? argmaxAt(values, width - count, count);
+    let { several = false, probabilities = true } = before ?? {};
+    for (let end = width; end <= values.length; end += width) {
+      several ||= argmaxAt(values, end - count, count) !== first;
+      probabilities &&= isDistribution(values.subarray(end - count, end));
+    }
+    return { first, several, probabilities };
+  }
+}
+
+function check({ classes, output }: Foreign, { first, several, probabilities }: Facts): void {
+  if (!several)
     throw new DynaError(
       'data',
-      `the model answers all images with class "${foreign.classes[labels[0]!]}", so exits have nothing to learn`,
+      `the model answers all images with class "${classes[first]}", so exits have nothing to learn`,
       { fix: 'check the preprocessing, and give inputs of several classes' },
     );
-  if (foreign.output === 'logits' && lookLikeProbabilities(inputs, width, classes))
+  if (output === 'logits' && probabilities)
     throw new DynaError('model', 'the outputs are probabilities, but the model does not end with its softmax', {
       fix: 'export it with the softmax as its last operator, or without one',
     });
-  return dataset({ name: 'features', inputs, shape: [width], labels, classes: foreign.classes });
 }
 
-function* viewsOf(images: Dataset, views: number, seed: number): Generator<{ x: NDArray }> {
+/** The batches of all views but the first `from` rows, which end with a batch. */
+function* viewsOf(images: Dataset, views: number, seed: number, from: number): Generator<{ x: NDArray }> {
   const crop = Math.max(1, Math.round(Math.min(...images.shape.slice(1)) / 8));
-  for (let view = 0; view < views; view++) {
+  const start = Math.floor(from / images.length);
+  for (let view = start; view < views; view++) {
     const augment = view === 0 ? {} : { augment: { crop, flip: true } };
-    yield* loader(images, { batch: BATCH_SIZE, seed, ...augment }).epoch(view);
+    const skipped = view === start ? (from % images.length) / BATCH_SIZE : 0;
+    yield* loader(images, { batch: BATCH_SIZE, seed, ...augment }).epoch(view, skipped);
   }
 }
 
-function lookLikeProbabilities(rows: Float32Array, width: number, classes: number): boolean {
-  for (let end = width; end <= rows.length; end += width) {
-    const values = rows.subarray(end - classes, end);
-    if (values.some((v) => v < 0) || Math.abs(values.reduce((a, b) => a + b, 0) - 1) > 1e-3) return false;
-  }
-  return true;
-}
+const isDistribution = (values: Float32Array): boolean =>
+  values.every((v) => v >= 0) && Math.abs(values.reduce((a, b) => a + b, 0) - 1) <= 1e-3;

@@ -1,22 +1,26 @@
-import type { Dataset } from '../../data/index.ts';
 import { exit, type Net, net } from '../../dynamic/index.ts';
-import { type NDArray, reshape, sizeOf, split, substitute } from '../../graph/index.ts';
+import { type NDArray, reshape, sizeOf, split, substitute, type Tensor } from '../../graph/index.ts';
 import { adamW } from '../../nn/index.ts';
-import type { SessionOptions } from '../../runtime/index.ts';
-import { type TrainProgress, train } from '../../train/index.ts';
+import { type TrainOptions, type TrainProgress, train } from '../../train/index.ts';
+import type { Features } from './features.ts';
 import { type Foreign, itemShape } from './foreign.ts';
 import { head, pool } from './head.ts';
 import type { Place } from './plan.ts';
 
-const exitName = (k: number): string => `exit${k + 1}`;
-
-/** The model with its exits: what is certified and saved. Parameters of heads have the names that `trainHeads` gives. */
-export const withExits = (foreign: Foreign, exits: readonly Place[], name: string): Net =>
-  net({ input: itemShape(foreign), classes: foreign.classes.length, name }, (x) => {
-    const body = [...exits.map((e) => e.tensor), foreign.logits];
+/**
+ * The model with its exits: what is certified and saved. Parameters of heads have the names that `trainHeads` gives.
+ *
+ * @param body features at each exit, then the logits behind all of them, as functions of the model's input
+ */
+export const withExits = (
+  foreign: Foreign,
+  exits: readonly Place[],
+  name: string,
+  body: readonly Tensor[] = [...exits.map((e) => e.tensor), foreign.logits],
+): Net =>
+  net({ input: itemShape(foreign), classes: foreign.classes.length, name, onWarning: () => undefined }, (x) => {
     const [...made] = substitute(body, new Map([[foreign.input, x]]));
-    for (const [k, e] of exits.entries())
-      exit(made[k]!, { name: exitName(k), head: (t) => head(pool(t, e.head), e.head) });
+    for (const [k, e] of exits.entries()) exit(made[k]!, { name: e.exit!, head: (t) => head(pool(t, e.head), e.head) });
     return made.at(-1)!;
   });
 
@@ -27,19 +31,23 @@ const headsNet = (exits: readonly Place[], classes: number): Net => {
   return net({ input: [width], classes, name: 'heads', onWarning: () => undefined }, (row) => {
     const parts = split(row, [...widths, classes], 1);
     for (const [k, e] of exits.entries())
-      exit(reshape(parts[k]!, [0, ...e.head.pooled]), { name: exitName(k), head: (t) => head(t, e.head) });
+      exit(reshape(parts[k]!, [0, ...e.head.pooled]), { name: e.exit!, head: (t) => head(t, e.head) });
     return parts.at(-1)!;
   });
 };
 
-export interface HeadOptions {
+export interface HeadOptions extends Pick<TrainOptions, 'session' | 'signal'> {
   /** By default as many as show about 400,000 rows, from 4 to 30. */
   readonly epochs?: number;
   readonly seed?: number;
-  readonly session?: SessionOptions;
-  readonly signal?: AbortSignal;
+  /** Keeps the training there; an interrupted one goes on to the same weights. */
+  readonly folder?: string | undefined;
   readonly onProgress?: (progress: TrainProgress) => void;
 }
+
+/** Checkpoints in a folder: those of the last run are continued. */
+export const checkpoints = (folder: string | undefined, every: number): Partial<TrainOptions> =>
+  folder === undefined ? {} : { checkpoint: folder, resume: true, every };
 
 /**
  * Trains all heads at once on cached features: to name the model's class, and to spread probabilities as it does
@@ -47,8 +55,8 @@ export interface HeadOptions {
  */
 export async function trainHeads(
   exits: readonly Place[],
-  rows: Dataset,
-  { epochs, seed = 1, session, signal, onProgress }: HeadOptions = {},
+  { rows }: Features,
+  { epochs, seed = 1, folder, session, signal, onProgress }: HeadOptions = {},
 ): Promise<ReadonlyMap<string, NDArray>> {
   const training = train(headsNet(exits, rows.classes.length), {
     data: rows,
@@ -60,6 +68,7 @@ export async function trainHeads(
     clip: 5,
     distill: { weight: 1, temperature: 2 },
     weights: [...exits.map(() => 1), 0],
+    ...checkpoints(folder, 200),
     ...(session ? { session } : {}),
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress } : {}),
@@ -67,7 +76,7 @@ export async function trainHeads(
   try {
     return (await training).weights;
   } catch (error) {
-    signal?.throwIfAborted(); // the caller's own reason, instead of a word on checkpoints that there are not
+    signal?.throwIfAborted(); // the caller's own reason, instead of a word on checkpoints that it cannot see
     throw error;
   }
 }

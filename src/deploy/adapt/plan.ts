@@ -1,6 +1,6 @@
-import { LEAST_RATIO, laptop } from '../../dynamic/index.ts';
+import { laptop } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
-import { BATCH, isConcrete, order, type Tensor } from '../../graph/index.ts';
+import { Add, BATCH, isConcrete, LayerNormalization, type Node, order, type Tensor } from '../../graph/index.ts';
 import { Names } from '../../graph/names.ts';
 import type { Foreign } from './foreign.ts';
 import { type HeadPlan, headOf } from './head.ts';
@@ -10,11 +10,13 @@ export interface Place {
   /** The node that makes it, as the user names it. */
   readonly name: string;
   readonly tensor: Tensor;
-  /** [channels, height, width]. */
-  readonly shape: readonly [number, number, number];
+  /** [channels, height, width], or [tokens, features]. */
+  readonly shape: readonly number[];
   /** Share of the model's MACs that is spent when it is made. */
   readonly share: number;
   readonly head: HeadPlan;
+  /** What an exit here is called, where one is tried. */
+  readonly exit?: string;
   /** Time that leaving here saves over the time that asking costs everyone, by the model of `plan`. */
   readonly ratio: number;
 }
@@ -22,26 +24,31 @@ export interface Place {
 export interface ExitPlan {
   /** All places, earliest first. */
   readonly places: readonly Place[];
-  /** Those that get an exit, earliest first. */
+  /** Those where an exit is tried (or, in a result, stands), earliest first. */
   readonly exits: readonly Place[];
+  /** So many of them stay at most. */
+  readonly most: number;
   /** MACs of the original for one image. */
   readonly macs: number;
 }
 
 export interface PlanOptions {
-  /** Most exits; 2 by default. */
+  /** Most exits in the result; 2 by default. Twice as many are tried. */
   readonly exits?: number;
-  /** Names of places, instead of the plan's own choice. */
+  /** Names of places, instead of the plan's own choice: all of them get an exit. */
   readonly exitAt?: readonly string[];
 }
 
 /** Exits stand between these shares of the MACs: before, features say too little; behind, too little is saved. */
 const EARLIEST = 0.1;
-const LATEST = 0.7;
+const LATEST = 0.75;
+/** Where leaving saves less than so many times what asking costs everyone, not even a trial is worth it. */
+const WORTH_TRYING = 5;
 
 /**
- * Lists the places for exits and chooses among them. The choice spreads exits evenly between 10 % and 70 % of the MACs;
- * a second and further exit is left out where it saves less than 20 times what asking costs.
+ * Lists the places for exits and chooses among them. The choice spreads exits evenly between 10 % and 75 % of the MACs;
+ * those that save less than 5 times what asking costs are left out, and where that is all of them, one stays at most. Which of
+ * them stay is decided when their heads have learned.
  *
  * @throws DynaError 'model' where there is no place, 'usage' for a name that is none
  * @example for (const { name, share } of planExits(readForeign(bytes)).exits) console.log(name, share)
@@ -51,20 +58,29 @@ export function planExits(foreign: Foreign, { exits = 2, exitAt }: PlanOptions =
     throw new DynaError('usage', `an adapted model has 1 to 3 exits, got ${exits}`);
   const { places, macs } = placesOf(foreign);
   if (places.length === 0)
-    throw new DynaError('model', 'the model has no place for an exit: no feature map that all its paths pass through', {
-      fix: 'adapt takes convolutional classifiers with features [N, C, H, W]',
+    throw new DynaError('model', 'the model has no place for an exit: no features that all its paths pass through', {
+      fix: 'adapt takes classifiers with feature maps [N, C, H, W] or tokens [N, tokens, features]',
     });
-  if (exitAt) return { places, macs, exits: byName(places, exitAt) };
+  if (exitAt) {
+    const named = byName(places, exitAt);
+    return planned(places, macs, named, named.length);
+  }
   const fit = places.filter((p) => p.share >= EARLIEST && p.share <= LATEST);
   const among = fit.length > 0 ? fit : places;
-  const step = (LATEST - EARLIEST) / exits;
-  const nearest = Array.from({ length: exits }, (_, k) => {
+  // Where asking costs too much at any place, one exit is more than enough.
+  const most = among.some((p) => p.ratio >= WORTH_TRYING) ? exits : 1;
+  const step = (LATEST - EARLIEST) / (2 * most);
+  const nearest = Array.from({ length: 2 * most }, (_, k) => {
     const wanted = EARLIEST + (k + 0.5) * step;
     return among.reduce((best, p) => (Math.abs(p.share - wanted) < Math.abs(best.share - wanted) ? p : best));
   });
-  const chosen = [...new Set(nearest)];
-  const best = chosen.reduce((a, b) => (b.ratio > a.ratio ? b : a));
-  return { places, macs, exits: chosen.filter((p) => p === best || p.ratio >= LEAST_RATIO) };
+  const chosen = [...new Set(nearest)].filter((p) => most === 1 || p.ratio >= WORTH_TRYING);
+  return planned(places, macs, chosen.length > 0 ? chosen : [among[0]!], most);
+}
+
+function planned(places: readonly Place[], macs: number, chosen: readonly Place[], most: number): ExitPlan {
+  const named = places.map((p) => (chosen.includes(p) ? { ...p, exit: `exit${chosen.indexOf(p) + 1}` } : p));
+  return { places: named, macs, most, exits: named.filter((p) => p.exit !== undefined) };
 }
 
 function byName(places: readonly Place[], names: readonly string[]): Place[] {
@@ -75,6 +91,10 @@ function byName(places: readonly Place[], names: readonly string[]): Place[] {
   if (names.length > 3) throw new DynaError('usage', `an adapted model has at most 3 exits, got ${names.length}`);
   return places.filter((p) => names.includes(p.name));
 }
+
+/** Maps anywhere; tokens where a transformer's blocks join, because other tensors of two axes may be anything. */
+const hasFeatures = ({ op }: Node, shape: readonly number[]): boolean =>
+  shape.length === 3 || (shape.length === 2 && shape[0]! > 1 && [Add, LayerNormalization].includes(op as never));
 
 /** Places in the order of the graph; of neighbours with the same MACs before them the last, which is usually the smallest. */
 function placesOf({ input, logits }: Foreign): { places: Place[]; macs: number } {
@@ -96,9 +116,8 @@ function placesOf({ input, logits }: Foreign): { places: Place[]; macs: number }
     // All that was made before is used up here at the latest, so whatever follows passes through this node's tensor.
     if (own.length === 1 && own[0] !== input && open <= i) {
       const tensor = own[0]!;
-      const [batch, ...item] = tensor.shape;
-      if (batch === BATCH && item.length === 3 && isConcrete(item) && spent > 0 && spent < macs) {
-        const shape = item as unknown as Place['shape'];
+      const [batch, ...shape] = tensor.shape;
+      if (batch === BATCH && isConcrete(shape) && hasFeatures(node, shape) && spent > 0 && spent < macs) {
         const head = headOf(shape, logits.shape[1] as number, macs);
         const asking = laptop.gateMicroseconds + head.macs / laptop.macsPerMicrosecond;
         const ratio = (macs - spent) / laptop.macsPerMicrosecond / asking;

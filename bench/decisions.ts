@@ -1,0 +1,261 @@
+// npm run bench -- decisions
+// What the clock keeps of each decision's skipping: the time of the taken paths, each compiled gate-free, over the measured
+// time of the dynamic file, for one input and in batches of 64. Random weights; thresholds split inputs evenly.
+// DYNANEURAL_BENCH_SCALE shortens (0.1) or lengthens it.
+import { median, trimmedMean } from '../src/deploy/measure.ts';
+import {
+  costTable,
+  decisionsOf,
+  decodeTrace,
+  extremeMacs,
+  type Model,
+  type Net,
+  observe,
+  ownThresholds,
+  ownViews,
+  parametersOf,
+  plan,
+  type SparseForm,
+  sparse,
+  type Thresholds,
+  type Trace,
+  traceKey,
+} from '../src/dynamic/index.ts';
+import { encodeModel, type NDArray, ndarray, toOnnx } from '../src/graph/index.ts';
+import { materialize } from '../src/nn/index.ts';
+import { compile, profile, type Runner } from '../src/runtime/index.ts';
+import { type Case, cases } from './decisions/cases.ts';
+import { writeResult } from './results.ts';
+
+const BATCH = 64;
+const scale = Number(process.env.DYNANEURAL_BENCH_SCALE ?? 1);
+const rounds = { one: Math.max(2, Math.round(6 * scale)), many: Math.max(3, Math.round(16 * scale)) };
+const session = { intraOpNumThreads: 1 };
+const WANTED = 0.95;
+
+const what =
+  `realisation: time of what each input's path would take compiled gate-free, over the measured time of the dynamic
+file (wanted: ${WANTED}). speedup: the plain net without the mechanism over the dynamic file, by the clock; macSpeedup: by
+multiply-accumulates. ratio: what the decision guards over its own time, by the planner's model. spent: what one run of the
+dynamic file for one input spends its time on. breakEven: the smallest size at which the dynamic file is faster than the plain
+net. Shares are forced by thresholds at the middle score; units kept: half.`.replaceAll('\n', ' ');
+
+/** Numbers in [-1, 1) that look random and repeat. */
+const waves = (dims: readonly number[], phase: number): NDArray =>
+  ndarray(
+    'float32',
+    dims,
+    Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => {
+      const v = Math.sin(12.9898 * (i + 1) + phase) * 43758.5453;
+      return 2 * (v - Math.floor(v)) - 1;
+    }),
+  );
+
+/** Gates start near zero, where all inputs choose alike: theirs are drawn anew. */
+function weightsOf(net: Net): Map<string, NDArray> {
+  const weights = new Map(materialize(parametersOf(net), 1));
+  for (const [name, { dims }] of weights)
+    if (/(gate\d*|router|routing\w*(\/\w+)?)\/weight$/.test(name)) weights.set(name, waves(dims, name.length));
+  return weights;
+}
+
+const bytesOf = (output: Record<string, Net['output']>, weights: ReadonlyMap<string, NDArray>): Uint8Array =>
+  encodeModel(toOnnx(output, { weights }));
+
+const row = ({ dims, data }: NDArray, i: number): NDArray => {
+  const size = data.length / dims[0]!;
+  return ndarray('float32', [1, ...dims.slice(1)], (data as Float32Array).slice(i * size, (i + 1) * size));
+};
+
+/** Thresholds at which inputs part evenly, each option of several taken about as often. */
+async function even(net: Net, weights: ReadonlyMap<string, NDArray>, x: NDArray): Promise<Thresholds> {
+  const { scores, choices } = observe(net);
+  const named = [...scores, ...choices].map(({ decision, score }) => [decision, score] as const);
+  const own = { ...ownThresholds(decisionsOf(net)) };
+  if (named.length === 0) return own;
+  const runner = await compile(bytesOf(Object.fromEntries(named), weights), session);
+  const out = await runner.run({ input: x });
+  await runner.close();
+  for (const [decision] of named) {
+    const { dims, data } = out[decision]!;
+    const k = dims[1] ?? 1;
+    const columns = Array.from({ length: k }, (_, c) =>
+      median(Array.from({ length: dims[0]! }, (_, r) => Number(data[r * k + c]))),
+    );
+    own[decision] = dims.length === 1 ? columns[0]! : columns;
+  }
+  return own;
+}
+
+interface File {
+  readonly bytes: Uint8Array;
+  readonly runner: Runner;
+}
+
+async function open(net: Net, weights: ReadonlyMap<string, NDArray>): Promise<File> {
+  const bytes = bytesOf({ output: net.output }, weights);
+  return { bytes, runner: await compile(bytes, session) };
+}
+
+async function dynamicFile({ net, weights }: Model, thresholds: Thresholds, form: SparseForm): Promise<File> {
+  const { output, trace } = sparse(net, thresholds, { form });
+  const bytes = bytesOf(trace ? { output, trace } : { output }, weights);
+  return { bytes, runner: await compile(bytes, session) };
+}
+
+const timed = async (runner: Runner, input: NDArray): Promise<number> => {
+  const start = performance.now();
+  await runner.run({ input });
+  return performance.now() - start;
+};
+
+/** Interleaved times of several files, each on inputs of its own choice. */
+async function race(
+  files: readonly { readonly runner: Runner; readonly inputs: readonly NDArray[] }[],
+  times: number,
+): Promise<number[][]> {
+  const found = files.map(() => [] as number[]);
+  for (let k = -1; k < times; k++)
+    for (const [f, { runner, inputs }] of files.entries()) {
+      await timed(runner, inputs[0]!);
+      for (const input of inputs) {
+        const ms = await timed(runner, input);
+        if (k >= 0) found[f]!.push(ms);
+      }
+    }
+  return found;
+}
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const round = (v: number, digits = 3): number => Number(v.toFixed(digits));
+
+async function measured(one: Case, size: number): Promise<Record<string, unknown>> {
+  const net = one.make(size);
+  const x = waves([BATCH, ...net.spec.input], 1);
+  const plainWeights = weightsOf(net);
+  const plainModel = { net, weights: plainWeights, classes: [], preprocessing: noPreprocessing(net) } satisfies Model;
+  const thresholds = await even(net, plainWeights, x);
+  const model = one.views === 'copies' ? ownViews(plainModel) : plainModel;
+  const single = await dynamicFile(model, thresholds, one.form);
+  const many = one.form === 'rows' ? single : await dynamicFile(model, thresholds, 'rows');
+  const has = decisionsOf(net).length > 0;
+  const traced = has ? decodeTrace((await many.runner.run({ input: x })).trace!, traceKey(model.net)) : [];
+  const pathOf = (t: Trace | undefined): string =>
+    JSON.stringify(t?.rows.map((r) => (r.kind === 'index' ? r.value : 0)));
+  const groups = new Map<string, { members: number[]; trace: Trace | undefined }>();
+  for (let i = 0; i < BATCH; i++) {
+    const key = pathOf(traced[i]);
+    const group = groups.get(key) ?? { members: [], trace: traced[i] };
+    group.members.push(i);
+    groups.set(key, group);
+  }
+  const plainNet = one.plain(net, size);
+  const plain = await open(plainNet, weightsFor(plainNet, plainWeights));
+  const ideals = await Promise.all(
+    [...groups.values()].map(async ({ members, trace }) => {
+      const ideal = one.ideal(net, size, trace);
+      return { members, ...(await open(ideal, weightsFor(ideal, plainWeights))) };
+    }),
+  );
+  const rowsOf = (members: readonly number[]): NDArray[] => members.map((i) => row(x, i));
+  const files = ideals.flatMap(({ members, runner }) => [
+    { runner: single.runner, inputs: rowsOf(members) },
+    { runner, inputs: rowsOf(members) },
+  ]);
+  const ones = await race([...files, { runner: plain.runner, inputs: rowsOf([0, 1, 2, 3]) }], rounds.one);
+  const share = ideals.map((i) => i.members.length / BATCH);
+  const dynamic1 = mean(share.map((s, i) => s * median(ones[2 * i]!))) * share.length;
+  const ideal1 = mean(share.map((s, i) => s * median(ones[2 * i + 1]!))) * share.length;
+  const batches = await race(
+    [many, ...ideals, plain].map(({ runner }) => ({ runner, inputs: [x] })),
+    rounds.many,
+  );
+  const ms64 = batches.map((t) => trimmedMean(t) / BATCH);
+  const ideal64 = share.reduce((sum, s, i) => sum + s * ms64[1 + i]!, 0);
+  const spent = (await profile(single.bytes, { input: row(x, 0) }, { optimization: 'all', runs: 20, session })).ops
+    .slice(0, 6)
+    .map(({ op, share: part, microseconds }) => ({ op, share: round(part), microseconds: round(microseconds, 1) }));
+  const [keyOne, keyMany] = [traceKey(model.net, one.form), traceKey(model.net)];
+  const plainMacs = macs(plainNet);
+  const macsOf = async (file: File, key: typeof keyOne, input: NDArray): Promise<number> =>
+    has ? mean(decodeTrace((await file.runner.run({ input })).trace!, key).map((t) => t.macs)) : macs(net);
+  const macs1 = mean(await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((i) => macsOf(single, keyOne, row(x, i)))));
+  const macs64 = await macsOf(many, keyMany, x);
+  const result = {
+    size,
+    shares: share.map((s) => round(s)),
+    ratio: round(Math.min(Number.POSITIVE_INFINITY, ...plan(net).map((p) => p.ratio)), 1),
+    one: {
+      ...{ form: one.form, dynamicMs: round(dynamic1), idealMs: round(ideal1), plainMs: round(median(ones.at(-1)!)) },
+      ...{ realisation: round(ideal1 / dynamic1), speedup: round(median(ones.at(-1)!) / dynamic1) },
+      macSpeedup: round(plainMacs / macs1),
+    },
+    batch: {
+      ...{ form: 'rows', dynamicMs: round(ms64[0]!), idealMs: round(ideal64), plainMs: round(ms64.at(-1)!) },
+      ...{ realisation: round(ideal64 / ms64[0]!), speedup: round(ms64.at(-1)! / ms64[0]!) },
+      macSpeedup: round(plainMacs / macs64),
+    },
+    spent,
+  };
+  for (const { runner } of new Set([single, many, plain, ...ideals])) await runner.close();
+  return result;
+}
+
+const noPreprocessing = ({ spec }: Net): Model['preprocessing'] => ({
+  shape: spec.input,
+  scale: 1,
+  mean: [0],
+  std: [1],
+});
+const macs = (net: Net): number => extremeMacs({ decisions: decisionsOf(net), regions: costTable(net) }, Math.max);
+
+/** The numbers of parameters that both nets have, and new ones for the others. */
+function weightsFor(net: Net, known: ReadonlyMap<string, NDArray>): Map<string, NDArray> {
+  const weights = weightsOf(net);
+  for (const [name, { dims }] of weights) {
+    const value = known.get(name);
+    if (value && value.dims.join() === dims.join()) weights.set(name, value);
+  }
+  return weights;
+}
+
+type Measured = Awaited<ReturnType<typeof measured>> & {
+  readonly size: number;
+  readonly one: { readonly realisation: number; readonly speedup: number };
+  readonly batch: { readonly realisation: number; readonly speedup: number };
+};
+
+export async function run(): Promise<void> {
+  const started = performance.now();
+  const wanted = process.env.DYNANEURAL_BENCH_ONLY;
+  const rows: Record<string, unknown>[] = [];
+  for (const one of cases.filter((c) => !wanted || c.name.includes(wanted))) {
+    const sizes: Measured[] = [];
+    for (const size of one.sizes) {
+      const result = (await measured(one, size)) as Measured;
+      sizes.push(result);
+      const { one: a, batch: b } = result;
+      console.log(
+        `${one.name.padEnd(30)} ${String(size).padStart(4)}  one: realisation ${a.realisation}, ${a.speedup}x   batch: ${b.realisation}, ${b.speedup}x`,
+      );
+    }
+    const best = sizes.at(-1)!;
+    const reached = best.one.realisation >= WANTED && best.batch.realisation >= WANTED;
+    const breakEven = (of: 'one' | 'batch') => sizes.find((s) => s[of].speedup > 1)?.size ?? null;
+    rows.push({
+      ...{ decision: one.name, kind: one.kind, unit: one.unit, reached },
+      ...(reached || !one.why ? {} : { why: one.why }),
+      breakEven: { one: breakEven('one'), batch: breakEven('batch') },
+      sizes,
+    });
+  }
+  console.log(`${((performance.now() - started) / 1000).toFixed(0)} s`);
+  if (wanted) return;
+  await writeResult('decisions', 'npm run bench -- decisions', {
+    what,
+    rounds,
+    batch: BATCH,
+    threads: 1,
+    decisions: rows,
+  });
+}

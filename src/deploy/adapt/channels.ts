@@ -1,0 +1,69 @@
+import {
+  input as graphInput,
+  type NDArray,
+  ndarray,
+  order,
+  Reshape,
+  rewrite,
+  ShapeOf,
+  sizeOf,
+  substitute,
+  type Tensor,
+  Transpose,
+  transpose,
+} from '../../graph/index.ts';
+
+/** Where a file keeps the channels of its images. */
+export type Layout = 'NCHW' | 'NHWC';
+
+const isOp = (t: Tensor, op: unknown): boolean => (t.node.op as unknown) === op;
+const toFirst = '0,3,1,2';
+
+/** True for what brings channels from the end to the front: a Transpose, or for one channel also a Reshape. */
+function turns(t: Tensor): boolean {
+  if (isOp(t, Transpose)) return String(t.node.attrs.perm) === toFirst;
+  const from = t.node.inputs[0]!.shape;
+  const [n, h, w, c] = from;
+  return isOp(t, Reshape) && from.length === 4 && c === 1 && String(t.shape) === String([n, 1, h, w]);
+}
+
+/**
+ * Where the channels are: last, where everything that reads the images turns them to the front first (so do files that
+ * were converted from Keras and TensorFlow), at most after work on each element; else first.
+ */
+export function layoutOf(input: Tensor, output: Tensor): Layout {
+  const reached = new Set<Tensor>([input]);
+  let turned = 0;
+  for (const node of order([output])) {
+    if (!node.inputs.some((t) => t && reached.has(t)) || (node.op as unknown) === ShapeOf) continue;
+    if (node.outputs.some(turns)) turned++;
+    else if (node.op.pointwise && node.outputs[0]!.rank === 4) for (const t of node.outputs) reached.add(t);
+    else return 'NCHW';
+  }
+  return turned > 0 ? 'NHWC' : 'NCHW';
+}
+
+/** A graph on images [N, H, W, C] as one on [N, C, H, W]; what only turned them falls away. */
+export function channelsFirst(input: Tensor, output: Tensor): { readonly input: Tensor; readonly output: Tensor } {
+  const [n, h, w, c] = input.shape;
+  const x = graphInput(input.node.attrs.name, [n!, c!, h!, w!]);
+  const [moved] = substitute([output], new Map([[input, transpose(x, [0, 2, 3, 1])]]));
+  const [plain] = rewrite([moved!], (node, inputs) => {
+    const [t] = inputs;
+    const back = t && isOp(t, Transpose) && String(t.node.attrs.perm) === '0,2,3,1';
+    return back && turns(node.outputs[0]!) ? [t.node.inputs[0]!] : undefined;
+  });
+  return { input: x, output: plain! };
+}
+
+/** A batch of images [N, C, H, W] as the file takes it. */
+export function asStored(x: NDArray, layout: Layout): NDArray {
+  if (layout === 'NCHW') return x;
+  const [n, c, h, w] = x.dims as [number, number, number, number];
+  const data = new Float32Array(sizeOf(x.dims));
+  const pixels = h * w;
+  for (let i = 0; i < n; i++)
+    for (let k = 0; k < c; k++)
+      for (let p = 0; p < pixels; p++) data[(i * pixels + p) * c + k] = x.data[(i * c + k) * pixels + p] as number;
+  return ndarray('float32', [n, h, w, c], data);
+}

@@ -1,0 +1,79 @@
+import { type Dataset, dataset, splitDataset } from '../../data/index.ts';
+import { zeroLossSampleSize } from '../../dynamic/index.ts';
+import { DynaError } from '../../errors.ts';
+import { formatShape, sameShape } from '../../graph/index.ts';
+import type { Claim } from './against.ts';
+import { type Foreign, itemShape } from './foreign.ts';
+
+/** What is claimed, of two ways to say it. @throws DynaError 'usage' for none or both */
+export function claimOf({
+  maxDisagreement,
+  maxHarm,
+  delta = 0.1,
+}: {
+  readonly maxDisagreement?: number;
+  readonly maxHarm?: number;
+  readonly delta?: number;
+}): Claim {
+  if ((maxDisagreement === undefined) === (maxHarm === undefined))
+    throw new DynaError('usage', 'give one of maxDisagreement and maxHarm', {
+      fix: 'disagreement needs no labels; harm counts wrong answers only where the original is right',
+    });
+  return maxHarm === undefined
+    ? { risk: 'disagreement', epsilon: maxDisagreement!, delta }
+    : { risk: 'harm', epsilon: maxHarm, delta };
+}
+
+/** @throws DynaError 'data' for images that the model does not take */
+export function checkFits(foreign: Foreign, { name, shape, length }: Dataset): void {
+  const wanted = itemShape(foreign);
+  if (length === 0) throw new DynaError('data', `${name} is empty`);
+  if (!sameShape(wanted, shape))
+    throw new DynaError(
+      'data',
+      `the model takes images ${formatShape(wanted)}, those of ${name} are ${formatShape(shape)}`,
+      { fix: 'channels come first: [C, H, W]; give images of that size' },
+    );
+}
+
+/** @throws DynaError 'data' for labels that are not there, not the model's, or all alike */
+export function labelsFit({ classes }: Foreign, { name, labels, classes: own }: Dataset): void {
+  if (own.length === 0)
+    throw new DynaError('data', `harm is counted on labels, and ${name} has none`, {
+      fix: 'give labels, or bound the disagreement instead',
+    });
+  if (own.length !== classes.length)
+    throw new DynaError('data', `${name} has ${own.length} classes, the model answers with ${classes.length}`);
+  if (labels.every((l) => l === labels[0]))
+    throw new DynaError('data', `all ${labels.length} images of ${name} are of the class "${own[labels[0]!]}"`, {
+      fix: 'give images of several classes, as the model will see them',
+    });
+}
+
+const share = (part: number): string => (part === 0.3 ? 'three tenths' : 'six tenths');
+
+/**
+ * Half for the heads, a fifth to tune, the rest to certify; where there are other images to learn from, four and six tenths.
+ * Refuses too few before any work is done.
+ */
+export function partsOf(data: Dataset, train: Dataset | undefined, { risk, epsilon, delta }: Claim, seed: number) {
+  const least = zeroLossSampleSize({ epsilon, delta });
+  const part = train ? 0.6 : 0.3;
+  const certify = Math.round(part * data.length);
+  if (certify < least || data.length < 20) {
+    const needed = Math.max(20, Math.ceil((least - 0.5) / part));
+    const one = risk === 'harm' ? 'show harm' : 'disagree';
+    throw new DynaError(
+      'certificate',
+      `a ${risk} of at most ${Number((100 * epsilon).toPrecision(3))} % at delta ${delta} takes at least ${least} images to certify, and then none may ${one}; ${share(part)} of ${data.length} are ${certify}`,
+      { fix: `give at least ${needed} images, better several times as many, or allow more ${risk}` },
+    );
+  }
+  const own = risk === 'harm' ? data : unlabelled(data);
+  if (!train) return splitDataset(own, { parts: { heads: 'rest', tune: 0.2, certify }, seed });
+  const { tune, certify: held } = splitDataset(own, { parts: { tune: 'rest', certify }, seed });
+  return { heads: risk === 'harm' ? train : unlabelled(train), tune, certify: held };
+}
+
+const unlabelled = ({ inputs, shape, mean, std, name }: Dataset): Dataset =>
+  dataset({ inputs, shape, mean, std, name });

@@ -1,0 +1,73 @@
+import { exitCosts, laptop, type Model, type Observations } from '../../dynamic/index.ts';
+import { type Assessed, assess, type Claim, type Referred } from './against.ts';
+import type { ExitPlan, Place } from './plan.ts';
+
+/** All subsets with 1 to `most` of `n` things, each in order. */
+function subsets(n: number, most: number): number[][] {
+  let grown: number[][] = [[]];
+  const all: number[][] = [];
+  for (let size = 1; size <= most; size++) {
+    grown = grown.flatMap((s) =>
+      Array.from({ length: n }, (_, k) => k)
+        .filter((k) => k > (s.at(-1) ?? -1))
+        .map((k) => [...s, k]),
+    );
+    all.push(...grown);
+  }
+  return all;
+}
+
+/** What some of a model's exits, and its last answer, did. */
+function only(seen: Observations, exits: readonly number[]): Observations {
+  const columns = [...exits, seen.decisions.length];
+  const [from, to] = [seen.decisions.length, exits.length];
+  return {
+    ...seen,
+    decisions: exits.map((e) => seen.decisions[e]!),
+    names: columns.map((c) => seen.names[c]!),
+    scores: Float32Array.from(
+      { length: seen.n * to },
+      (_, i) => seen.scores[Math.floor(i / to) * from + exits[i % to]!]!,
+    ),
+    answers: Int32Array.from(
+      { length: seen.n * (to + 1) },
+      (_, i) => seen.answers[Math.floor(i / (to + 1)) * (from + 1) + columns[i % (to + 1)]!]!,
+    ),
+    logits: columns.map((c) => seen.logits[c]!),
+  };
+}
+
+/** What asking takes beside arithmetic, in the MACs of that time. */
+const GATE = laptop.gateMicroseconds * laptop.macsPerMicrosecond;
+
+/** A choice among the exits that were tried, with what it promises. */
+export interface Selected {
+  readonly exits: readonly Place[];
+  readonly found: Assessed;
+}
+
+/**
+ * Chooses among a model's exits those that together promise the fewest MACs within the claim, on the tune split: an exit
+ * that decides little costs everyone its head and the time to ask.
+ *
+ * @param seen of a model with all exits, on the tune split
+ * @param made the model with some of them
+ */
+export function selectExits(
+  seen: Observations,
+  { exits, most, macs }: ExitPlan,
+  made: (exits: readonly Place[]) => Model,
+  tune: Referred,
+  claim: Claim,
+): Selected {
+  const all = subsets(exits.length, most).map((subset): Selected => {
+    const some = subset.map((e) => exits[e]!);
+    const model = made(some);
+    return {
+      exits: some,
+      found: assess(model, only(seen, subset), exitCosts(model.net), tune, claim, macs),
+    };
+  });
+  const cost = ({ exits: some, found }: Selected): number => found.expectedMacs + some.length * GATE;
+  return all.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+}
