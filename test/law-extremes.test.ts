@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cut, decisionsOf, decodeTrace, exit, masked, net, sparse, traceKey } from '../src/dynamic/index.ts';
+import {
+  cut,
+  decisionsOf,
+  decodeTrace,
+  exit,
+  masked,
+  net,
+  neverThresholds,
+  sparse,
+  traceKey,
+} from '../src/dynamic/index.ts';
 import { add, averagePool, concat, maxPool, type NDArray, ndarray } from '../src/graph/index.ts';
 import { batchNorm, classify, conv, residual } from '../src/nn/index.ts';
 import { buildNet, randomInput, randomWeights } from './support/build-net.ts';
@@ -104,17 +114,22 @@ describe('the ends of the thresholds, on random nets', () => {
           const own = decisionsOf(made);
           decisions += own.length;
           const choice = (k: number) => Math.min(end, k - 1);
+          const all = neverThresholds(own);
           const thresholds = Object.fromEntries(
-            own.map(({ name, rule, options }) => [
+            own.map(({ name, kind, rule, options }) => [
               name,
-              rule === 'threshold'
-                ? [NEVER, EVERY][end]!
-                : options.map((_, k) => (k === choice(options.length) ? EVERY : 0)),
+              kind !== 'select'
+                ? all[name]!
+                : rule === 'threshold'
+                  ? [NEVER, EVERY][end]!
+                  : options.map((_, k) => (k === choice(options.length) ? EVERY : 0)),
             ]),
           );
           const fixed = cut(
             made,
-            Object.fromEntries(own.map((d) => [d.name, d.options[choice(d.options.length)]!.name])),
+            Object.fromEntries(
+              own.flatMap((d) => (d.kind === 'select' ? [[d.name, d.options[choice(d.options.length)]!.name]] : [])),
+            ),
           );
           const [want] = await runAll({ output: fixed.output }, numbers, [x], 'disabled');
           const [plain] = await runAll(outputsOf(sparse(made, thresholds)), numbers, [x], 'disabled');
@@ -122,8 +137,11 @@ describe('the ends of the thresholds, on random nets', () => {
           expect(bits(plain!.output!)).toBe(bits(want!.output!));
           for (let r = 0; r < rows; r++) expect(rowDifference(want!.output!, quick!.output!, r)).toBeLessThan(1e-4);
           for (const [r, { rows: met }] of decodeTrace(quick!.trace!, traceKey(made)).entries())
-            for (const { value, decision } of met)
-              expect([null, choice(own.find((d) => d.name === decision)!.options.length)], `row ${r}`).toContain(value);
+            for (const { value, decision, kind } of met)
+              if (kind === 'index')
+                expect([null, choice(own.find((d) => d.name === decision)!.options.length)], `row ${r}`).toContain(
+                  value,
+                );
           if (rows === 3) {
             const [alone] = await runAll(outputsOf(sparse(made, thresholds, { form: 'branch' })), numbers, [row(x, 1)]);
             expect(rowDifference(want!.output!, alone!.output!, 1, 0)).toBeLessThan(1e-4);

@@ -31,14 +31,15 @@ export interface CertifyModelOptions extends Omit<ObserveOptions, 'onProgress'> 
   readonly onProgress?: (stage: 'tune' | 'certify', done: number, total: number) => void;
 }
 
-/** MACs up to each exit, the full path last, in the order of the decisions; decisions beside the exits take option 0. */
+/** MACs up to each exit, the full path last, in the order of the decisions; decisions beside the exits take option 0
+ * and keep all units. */
 export function exitCosts(net: Net): readonly number[] {
   const decisions = decisionsOf(net);
   const rest = decisions.filter((d) => !isExit(d));
   return pathMacs(
     net,
     decisions.filter(isExit).map((d) => d.name),
-  )(new Map(rest.map((d) => [d.name, 0])));
+  )(new Map(rest.map((d) => [d.name, d.kind === 'keep' ? d.units : 0])));
 }
 
 const labelled = ({ labels }: Pick<Dataset, 'labels'>): boolean => labels.length > 0 && labels[0]! >= 0;

@@ -12,22 +12,51 @@ export interface Option {
   readonly answers?: true;
 }
 
-/**
- * A place where each input chooses its own way. It has a score computed from features before it, options that return
- * values of one signature, and thresholds that are inputs of the graph.
- */
-export interface Decision {
+/** What all decisions have: a score computed from features before them, and thresholds that are inputs of the graph. */
+interface Deciding {
   readonly name: string;
-  readonly kind: 'select';
-  /** The field's name for this use of a decision ("exit", "skip"), for reports only. */
+  /** The field's name for this use of a decision ("exit", "tokens"), for reports only. */
   readonly family: string;
+  /** select: its regions; keep: a unit is kept or dropped; weigh: the units that are weighed. */
   readonly options: readonly Option[];
+}
+
+/** Each input takes one of several regions, whose results join as values of one signature. */
+export interface SelectDecision extends Deciding {
+  readonly kind: 'select';
   /**
    * `threshold`: two options, the second where score [N] > threshold (a scalar).
    * `argmax`: option k where score [N, K] - thresholds [K] is largest.
    */
   readonly rule: 'threshold' | 'argmax';
 }
+
+/** Each input keeps some of n units: channels, tokens, heads. */
+export interface KeepDecision extends Deciding {
+  readonly kind: 'keep';
+  /**
+   * `top`: as many of the highest scores [N, n] as the threshold says (a scalar; +Infinity: all).
+   * `threshold`: units whose score is above it; never fewer than one.
+   */
+  readonly rule: 'top' | 'threshold';
+  readonly units: number;
+  /** The first units are kept whatever they score: a class token. */
+  readonly always: number;
+  /** What it was traced with: how many are kept, or the threshold. */
+  readonly own: number;
+}
+
+/** Each input weighs n units, and drops those whose weight is not above the threshold (a scalar). */
+export interface WeighDecision extends Deciding {
+  readonly kind: 'weigh';
+  readonly rule: 'threshold';
+  readonly units: number;
+  /** The threshold that it was traced with. */
+  readonly own: number;
+}
+
+/** A place where each input chooses for itself. */
+export type Decision = SelectDecision | KeepDecision | WeighDecision;
 
 /** Whether an input may leave the net here: the second option answers for all that follows. */
 export const isExit = ({ options }: Pick<Decision, 'options'>): boolean => options[1]?.answers === true;
@@ -41,21 +70,32 @@ export const answerNames = (decisions: readonly Decision[]): string[] => [
   FINAL,
 ];
 
+/** The threshold with which a decision changes nothing: the plain path, everything kept, every weight as it is. */
+export const neutral = (d: Decision): number | number[] => {
+  if (d.rule === 'argmax') return new Array<number>(d.options.length).fill(0);
+  return d.kind === 'select' || d.rule === 'top' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+};
+
 /** Thresholds that nobody passes: every input goes the plain, full way. */
 export const neverThresholds = (decisions: readonly Decision[]): Record<string, number> =>
-  Object.fromEntries(decisions.filter((d) => d.rule === 'threshold').map((d) => [d.name, Number.POSITIVE_INFINITY]));
+  Object.fromEntries(
+    decisions.flatMap((d) => {
+      const value = neutral(d);
+      return typeof value === 'number' ? [[d.name, value]] : [];
+    }),
+  );
 
-/** What trained gates mean by themselves: two options part at the score 0, among more the largest wins; nobody exits. */
+/**
+ * What trained decisions mean by themselves: two options part at the score 0, among more the largest wins, units are kept as
+ * traced; nobody exits.
+ */
 export const ownThresholds = (decisions: readonly Decision[]): Record<string, number | readonly number[]> =>
   Object.fromEntries(
-    decisions.map((d) => [
-      d.name,
-      d.rule === 'argmax' ? new Array<number>(d.options.length).fill(0) : isExit(d) ? Number.POSITIVE_INFINITY : 0,
-    ]),
+    decisions.map((d) => [d.name, d.kind !== 'select' ? d.own : d.rule === 'argmax' || isExit(d) ? neutral(d) : 0]),
   );
 
 export interface SelectAttrs {
-  readonly decision: Decision;
+  readonly decision: SelectDecision;
   /** Values that each option returns. */
   readonly results: number;
 }

@@ -3,7 +3,7 @@ import { encodeModel, type NDArray, stripDefaults, toOnnx } from '../graph/index
 import { compileInWorker } from '../runtime/index.ts';
 import type { Candidates, CertifyModelOptions } from './calibrate.ts';
 import { losses, type OperatingPoint } from './certify/index.ts';
-import type { Decision } from './decision.ts';
+import { type Decision, neverThresholds } from './decision.ts';
 import { argmaxAt } from './logits.ts';
 import { type Thresholds, thresholdArray, thresholdName } from './lower/choice.ts';
 import { sparse } from './lower/sparse.ts';
@@ -28,12 +28,19 @@ function margins({ gates, n }: Observations): Float32Array {
   return Float32Array.from(all).sort();
 }
 
-/** All gates moved by one offset: those that leave their first option are more by more than `offset` for it. */
+/**
+ * All gates moved by one offset: those that leave their first option are more by more than `offset` for it. Decisions about
+ * units stay as they were traced.
+ */
 const moved = (decisions: readonly Decision[], offset: number): Thresholds =>
   Object.fromEntries(
     decisions.map((d) => [
       d.name,
-      d.rule === 'threshold' ? offset : [-offset, ...new Array<number>(d.options.length - 1).fill(0)],
+      d.kind !== 'select'
+        ? d.own
+        : d.rule === 'threshold'
+          ? offset
+          : [-offset, ...new Array<number>(d.options.length - 1).fill(0)],
     ]),
   );
 
@@ -101,7 +108,7 @@ export async function gatePath(model: Model, options: CertifyModelOptions): Prom
   const decisions = decisionsOf(model.net);
   const seen = await observations(model, tune, { ...options, onProgress: (d, t) => onProgress?.('tune', d, 2 * t) });
   const all = offsets(margins(seen)).map((o) => moved(decisions, o));
-  const full = moved(decisions, Number.POSITIVE_INFINITY);
+  const full = { ...moved(decisions, Number.POSITIVE_INFINITY), ...neverThresholds(decisions) };
   const tuned = await runAll(model, tune, [...all, full], {
     ...options,
     onProgress: (d) => onProgress?.('tune', tune.length + d, 2 * tune.length),

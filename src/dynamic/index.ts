@@ -1,7 +1,7 @@
 export * from './blocks/index.ts';
 export { type CertifyModelOptions, certify, exitCosts } from './calibrate.ts';
 export * from './certify/index.ts';
-export { addCosts, type CostVector, costTable, pathCost, type RegionCost } from './cost.ts';
+export { addCosts, type CostVector, costTable, macsOf, pathCost, type RegionCost, type UnitCost } from './cost.ts';
 export {
   answerNames,
   type Decision,
@@ -9,17 +9,22 @@ export {
   FINAL,
   isExit,
   isSelect,
+  type KeepDecision,
+  neutral,
   neverThresholds,
   type Option,
   ownThresholds,
   Select,
+  type SelectDecision,
+  type WeighDecision,
 } from './decision.ts';
 export { expectedCost } from './expected-cost.ts';
 export { argmaxAt, confidenceAt } from './logits.ts';
 export { type Thresholds, thresholdName } from './lower/choice.ts';
 export { type Column, columnsOf } from './lower/columns.ts';
+export type { SparseForm } from './lower/form.ts';
 export { type Lowered, masked } from './lower/masked.ts';
-export { type Mixed, mixed, optionLogits, type Weigh } from './lower/mixed.ts';
+export { hardMask, type MaskUnits, type Mixed, mixed, optionLogits, type Weigh } from './lower/mixed.ts';
 export { type Observed, observe } from './lower/observe.ts';
 export { type Population, populations } from './lower/populations.ts';
 export { type Settled, settled } from './lower/settled.ts';
@@ -43,3 +48,12 @@ export {
   type NetSpec,
   parametersOf,
 } from './traced.ts';
+export {
+  type KeepOptions,
+  type KeepRule,
+  type KeptUnits,
+  type KeptValue,
+  keep,
+  type WeighOptions,
+  weigh,
+} from './units.ts';

@@ -15,7 +15,8 @@ import {
   type Tensor,
 } from '../graph/index.ts';
 import { paramsOf, withClasses } from '../nn/index.ts';
-import { type Decision, type Exactness, FINAL, type Option, Select } from './decision.ts';
+import { type Exactness, FINAL, type Option, Select, type SelectDecision } from './decision.ts';
+import { seen } from './keep.ts';
 import { plan } from './plan.ts';
 import { confidence, type Policy, type PolicyName, policyOf } from './policies.ts';
 import { decisionsOf, MOST_NESTED, type Net, type NetSpec } from './traced.ts';
@@ -26,7 +27,7 @@ export interface NetOptions extends NetSpec {
 }
 
 interface PendingExit {
-  readonly decision: Decision;
+  readonly decision: SelectDecision;
   readonly score: Tensor;
   readonly logits: Tensor;
 }
@@ -144,7 +145,7 @@ export function exit(x: Tensor, options: ExitOptions): Tensor {
   });
 }
 
-const decisionOf = (family: string, rule: Decision['rule'], options: readonly Option[]): Decision => ({
+const decisionOf = (family: string, rule: SelectDecision['rule'], options: readonly Option[]): SelectDecision => ({
   name: scoped(),
   kind: 'select',
   family,
@@ -182,7 +183,7 @@ export function select({ score: given, options, family = 'select', exactness = {
       `there is no option "${unknown}" to be ${JSON.stringify(exactness[unknown])}; options are ${names.join(', ')}`,
     );
   return layerScope(family, name, () => {
-    const score = typeof given === 'function' ? given() : given;
+    const score = seen(typeof given === 'function' ? given() : given);
     const outer = tracing?.option;
     const values = names.map((option) => {
       if (tracing) tracing.option = scoped(option);

@@ -47,6 +47,7 @@ export async function observations(model: Model, data: Dataset, options: Observe
     outputs[`score/${decision}`] = score;
     outputs[`choice/${decision}`] = column;
   }
+  for (const { decision, count } of seen.kept) outputs[`choice/${decision}`] = count;
   checkFits(model, data);
   const runner = await compileInWorker(encodeModel(toOnnx(outputs, { weights: model.weights })), options.session);
   try {
@@ -79,7 +80,9 @@ export async function observations(model: Model, data: Dataset, options: Observe
       }
       for (const [name, all] of gates) all.set(out[`score/${name}`]!.data as Float32Array, (start * all.length) / n);
       for (let i = 0; i < count; i++) {
-        const chosen = new Map(seen.choices.map((c) => [c.decision, Number(out[`choice/${c.decision}`]!.data[i])]));
+        const chosen = new Map(
+          [...seen.choices, ...seen.kept].map((c) => [c.decision, Number(out[`choice/${c.decision}`]!.data[i])]),
+        );
         macs.set(path(chosen), (start + i) * seen.answers.length);
       }
       options.onProgress?.(start + count, n);

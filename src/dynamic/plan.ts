@@ -1,7 +1,9 @@
 import type { Node, Tensor } from '../graph/index.ts';
-import { type CostVector, costTable, type RegionCost } from './cost.ts';
-import { type Decision, isSelect, type Join, optionValues } from './decision.ts';
-import { joinsOf, type Net } from './traced.ts';
+import { type CostVector, costTable, macsOf, type RegionCost } from './cost.ts';
+import { type Decision, isSelect, type Join, type KeepDecision, optionValues } from './decision.ts';
+import { type DecidingNode, isKeep, type KeepNode } from './keep.ts';
+import { leastKept } from './lower/kept.ts';
+import { decidersOf, type Net } from './traced.ts';
 
 /** What the time model knows of a machine. */
 export interface Machine {
@@ -23,7 +25,10 @@ export const LEAST_RATIO = 20;
 /** What a decision costs everyone, against what it can save. */
 export interface DecisionPlan {
   readonly decision: string;
-  /** What need not run where the decision takes its cheapest option: the other options, their dearest paths. */
+  /**
+   * What need not run where the decision takes its cheapest option (the other options, their dearest paths), or keeps as few
+   * units as it may, for one input.
+   */
   readonly guardedMacs: number;
   /** What exists only to decide: the gate's layers, an exit's head. Shared parts count for the earliest decision. */
   readonly ownMacs: number;
@@ -62,25 +67,34 @@ function behind(table: readonly RegionCost[], { name, options }: Decision): numb
   return options.map((_, option) => dearest(table, [...region.guard.slice(0, depth), { decision: name, option }]));
 }
 
-/** All nodes that `from` needs, joins seen through their options only: no scores, no heads of exits. */
+/** All nodes that `from` needs, decisions seen through their options and values only: no scores, no heads of exits. */
 function body(from: readonly Tensor[]): Set<Node> {
   const found = new Set<Node>();
   const stack = from.map((t) => t.node);
   for (let node = stack.pop(); node; node = stack.pop()) {
     if (found.has(node)) continue;
     found.add(node);
-    for (const t of isSelect(node) ? goingOn(node) : node.inputs) if (t) stack.push(t.node);
+    for (const t of isSelect(node) ? goingOn(node) : isKeep(node) ? node.inputs.slice(1) : node.inputs)
+      if (t) stack.push(t.node);
   }
   return found;
 }
+
+/** MACs that a decision about units saves where it keeps as few as it may. */
+const saved = (table: readonly RegionCost[], decision: KeepDecision): number => {
+  const fewest = (name: string) => (name === decision.name ? leastKept(decision) : undefined);
+  return table.reduce((sum, r) => sum + r.macs - macsOf(r, fewest), 0);
+};
 
 const goingOn = ({ inputs, attrs }: Join): Tensor[] =>
   attrs.decision.options.flatMap((o, k) => (o.answers ? [] : optionValues(inputs, attrs, k)));
 
 /** What a decision looks at and answers with: its score, an exit's head. */
-const deciding = ({ inputs, attrs }: Join): Tensor[] => [
-  inputs[0]!,
-  ...attrs.decision.options.flatMap((o, k) => (o.answers ? optionValues(inputs, attrs, k) : [])),
+const deciding = (node: DecidingNode): Tensor[] => [
+  node.inputs[0]!,
+  ...(isSelect(node)
+    ? node.attrs.decision.options.flatMap((o, k) => (o.answers ? optionValues(node.inputs, node.attrs, k) : []))
+    : []),
 ];
 
 /**
@@ -93,9 +107,11 @@ const deciding = ({ inputs, attrs }: Join): Tensor[] => [
  */
 export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): DecisionPlan[] {
   const table = costTable(net);
-  const joins = joinsOf(net);
+  const alone = costTable(net, 'branch');
+  // Weights guard nothing: all that they weigh is computed.
+  const joins = decidersOf(net).filter((n): n is Join | KeepNode => isSelect(n) || isKeep(n));
   const claimed = body([net.output]);
-  const own = new Map<Join, number>();
+  const own = new Map<DecidingNode, number>();
   // In the order in which they were written: a join's score is made there, an exit's join only at the end.
   for (const join of [...joins].sort((a, b) => a.inputs[0]!.node.id - b.inputs[0]!.node.id)) {
     const fresh = [...body(deciding(join))].filter((n) => !claimed.has(n));
@@ -107,9 +123,8 @@ export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): Decis
   }
   return joins.map((join) => {
     const { decision } = join.attrs;
-    const costs = behind(table, decision);
     const ownMacs = own.get(join)!;
-    const guardedMacs = costs.reduce((a, b) => a + b, 0) - Math.min(...costs);
+    const guardedMacs = decision.kind === 'keep' ? saved(alone, decision) : guarded(behind(table, decision));
     const guardedMicroseconds = guardedMacs / machine.macsPerMicrosecond;
     const ownMicroseconds = machine.gateMicroseconds + ownMacs / machine.macsPerMicrosecond;
     const ratio = guardedMicroseconds / ownMicroseconds;
@@ -118,6 +133,8 @@ export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): Decis
     return { decision: decision.name, ...numbers, warning: warn(decision, numbers) };
   });
 }
+
+const guarded = (costs: readonly number[]): number => costs.reduce((a, b) => a + b, 0) - Math.min(...costs);
 
 function warn(
   { name, family }: Decision,

@@ -1,7 +1,17 @@
-import { type Decision, decisionsOf, expectedCost, isExit, mixed, type Net } from '../dynamic/index.ts';
-import { input, softmax, type Tensor } from '../graph/index.ts';
+import {
+  type Decision,
+  decisionsOf,
+  expectedCost,
+  hardMask,
+  isExit,
+  type MaskUnits,
+  mixed,
+  type Net,
+  type SelectDecision,
+} from '../dynamic/index.ts';
+import { concat, input, reduceMean, sigmoid, softmax, sub, type Tensor } from '../graph/index.ts';
 import type { Schedule } from '../nn/index.ts';
-import type { DecisionTraining, LossTerm, LossView, Weighed } from './decisions/index.ts';
+import { type DecisionTraining, type LossTerm, type LossView, straightUnits, type Weighed } from './decisions/index.ts';
 import type { NoiseInput } from './prepare.ts';
 
 /** A number that the host feeds at each step. */
@@ -10,7 +20,10 @@ export interface ScalarInput {
   readonly schedule: Schedule;
 }
 
-/** How one decision goes in training, and the softmax of its options' logits, [N, K]. */
+/**
+ * How one decision goes in training, and the softmax of its options' logits, [N, K]. A decision about units has two columns:
+ * the shares that are kept and dropped.
+ */
 export type DecidedJoin = Weighed & { readonly decision: Decision; readonly probabilities: Tensor };
 
 /** A net whose decisions (but exits) are mixed for training. */
@@ -36,28 +49,39 @@ export function scalarReader(owner: string): (name: string) => Tensor {
   };
 }
 
+/** The shares of units kept and dropped, [N, 2], of a mask [N, n]. */
+function shares(mask: Tensor): Tensor {
+  const kept = reduceMean(mask, [1], true);
+  return concat([kept, sub(1, kept)], 1);
+}
+
 /** Puts a way of training in the place of the hard choices. Exits stay: each of their answers has a loss of its own. */
 export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraining): Decided {
-  const names = decisionsOf(net).filter((d) => !isExit(d));
+  const names = decisionsOf(net).filter((d) => d.kind !== 'weigh' && !isExit(d));
   const noise: NoiseInput[] = [];
   const scalar = scalarReader(way.name);
   const decisions: DecidedJoin[] = [];
-  const made = mixed(outputs, (decision, logits) => {
-    const weighed = way.weigh({
-      decision,
-      logits,
-      index: decisions.length,
-      count: names.length,
-      uniform(shape) {
-        const name = `noise/${decision.name}/${noise.length + 1}`;
-        noise.push({ name, shape });
-        return input(name, shape);
-      },
-      scalar,
-    });
+  const uniform =
+    ({ name: owner }: Decision) =>
+    (shape: readonly number[]): Tensor => {
+      const name = `noise/${owner}/${noise.length + 1}`;
+      noise.push({ name, shape });
+      return input(name, shape);
+    };
+  const weigh = (decision: SelectDecision, logits: Tensor): Tensor => {
+    const place = { index: decisions.length, count: names.length };
+    const weighed = way.weigh({ decision, logits, ...place, uniform: uniform(decision), scalar });
     decisions.push({ decision, probabilities: softmax(logits, 1), ...weighed });
     return weighed.weights;
-  });
+  };
+  const keeping = way.keep ?? straightUnits;
+  const mask: MaskUnits = (decision, score, learns) => {
+    const own = learns === 'winners' ? hardMask(decision, score, learns) : undefined;
+    const made = own ?? keeping({ decision, score, uniform: uniform(decision), scalar });
+    decisions.push({ decision, weights: shares(made), probabilities: shares(sigmoid(score)) });
+    return made;
+  };
+  const made = mixed(outputs, weigh, mask);
   return { outputs: made.outputs, decisions, noise };
 }
 

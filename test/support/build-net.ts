@@ -1,4 +1,4 @@
-import { exit, type Net, net, parametersOf, select } from '../../src/dynamic/index.ts';
+import { exit, keep, keepChannels, mixture, type Net, net, parametersOf, select } from '../../src/dynamic/index.ts';
 import {
   add,
   averagePool,
@@ -16,7 +16,7 @@ import {
   type Tensor,
   tanh,
 } from '../../src/graph/index.ts';
-import { batchNorm, classify, conv, heNormal, linear, materialize, residual } from '../../src/nn/index.ts';
+import { batchNorm, classify, conv, heNormal, linear, materialize, residual, routing } from '../../src/nn/index.ts';
 import { normal, seeded } from './random.ts';
 import type { Case, Choice, Exit, Layer, NetPlan, Piece } from './random-nets.ts';
 
@@ -84,6 +84,12 @@ class Artist {
     if (piece.kind === 'batchNorm' || piece.kind === 'depthwise') return batchNorm(x);
     if (piece.kind === 'link') return concat([x, this.from(piece.from) ?? x], 1);
     if (piece.kind === 'shortcut') return add(x, like(this.from(piece.from) ?? x, x));
+    if (piece.kind === 'channels') {
+      const units = 2 * piece.width;
+      const y = linear(x, units, { activation: 'tanh' });
+      const rule = piece.top ? { count: piece.width } : { threshold: 0 };
+      return keep({ score: () => linear(x, units), values: [{ x: y, axis: 1 }], rule }).values[0]!;
+    }
     return linear(x, 'width' in piece ? 2 * piece.width : 6, { activation: 'tanh' });
   }
 
@@ -109,6 +115,14 @@ class Artist {
       }
       case 'shared':
         return relu(convolve(x, this.sharedWeight(width(x)), undefined, { padding: 1 }));
+      case 'channels': {
+        const { width: own, norm, top } = piece;
+        const saliency = (t: Tensor, n: number) => routing(tanh(t), n, { activation: 'sigmoid', temperature: 0.3 });
+        const rule = top ? { share: 0.5 } : { threshold: 0.5 };
+        return keepChannels(x, own, { keep: rule, norm, saliency, stride: strided(piece.stride) });
+      }
+      case 'mixture':
+        return mixture(x, piece.width, { kernels: piece.kernels, temperature: 0.3, activation: 'relu' });
       case 'link': {
         const t = this.from(piece.from, (m) => larger(m) && height(m) === height(x)) ?? x;
         const joined = concat([x, t], 1);

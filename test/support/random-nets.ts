@@ -11,6 +11,16 @@ export type Layer =
   | { readonly kind: 'pool'; readonly mean: boolean }
   /** Concatenates an earlier tensor: a dense link. */
   | { readonly kind: 'link'; readonly from: Pick }
+  /** Keeps some of its output channels. */
+  | {
+      readonly kind: 'channels';
+      readonly width: number;
+      readonly stride: 1 | 2;
+      readonly norm: 'batch' | false;
+      readonly top: boolean;
+    }
+  /** Weighs kernels. */
+  | { readonly kind: 'mixture'; readonly width: number; readonly kernels: number }
   /** Adds an earlier tensor, projected where its shape differs: a long shortcut. */
   | { readonly kind: 'shortcut'; readonly from: Pick };
 
@@ -85,6 +95,20 @@ const layer: fc.Arbitrary<Layer> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('pool' as const), mean: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('channels' as const),
+      width,
+      stride,
+      norm: fc.constantFrom('batch' as const, false as const),
+      top: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('mixture' as const), width, kernels: fc.integer({ min: 2, max: 3 }) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('link' as const, 'shortcut' as const), from: index }) },
 );
 

@@ -2,28 +2,22 @@ import { DynaError } from '../../errors.ts';
 import {
   add,
   cast,
-  constant,
   div,
   formatShape,
   greaterOrEqual,
   layerScope,
-  less,
   lessOrEqual,
   mul,
-  ndarray,
   reduceMax,
   reduceSum,
-  reshape,
   scope,
-  sizeOf,
-  slice,
   softmax,
   sub,
   type Tensor,
-  unsqueeze,
 } from '../../graph/index.ts';
 import { linear, pooled } from '../../nn/index.ts';
 import { select } from '../net.ts';
+import { blank, column, scaled } from './parts.ts';
 
 export interface ExpertsOptions {
   /** Logits [N, experts], from what comes before; a linear map of the pooled input by default. */
@@ -32,18 +26,6 @@ export interface ExpertsOptions {
   readonly top?: 1 | 2;
   readonly name?: string;
 }
-
-const column = (t: Tensor, k: number): Tensor => reshape(slice(t, [{ axis: 1, start: k, end: k + 1 }]), [0]);
-
-/** values times a factor [N]. */
-const scaled = (values: Tensor, factor: Tensor): Tensor =>
-  mul(
-    values,
-    unsqueeze(
-      factor,
-      values.shape.slice(1).map((_, i) => i + 1),
-    ),
-  );
 
 /**
  * Hard experts: each input is answered by the one (Switch, Fedus et al. 2021, arXiv:2101.03961) or two experts
@@ -96,16 +78,6 @@ function bestTwo(x: Tensor, list: readonly ((x: Tensor) => Tensor)[], logits: Te
     scope(`expert${k + 1}`, () => scaled(among(column(sub(second, logits), k), expert, x), column(weights, k))),
   );
   return parts.reduce((a, b) => add(a, b));
-}
-
-/** Zeros [N, ...shape] for the rows of x: nothing is below itself, not even NaN. */
-function blank(x: Tensor, shape: readonly number[]): Tensor {
-  const first = slice(
-    x,
-    x.shape.slice(1).map((_, i) => ({ axis: i + 1, start: 0, end: 1 })),
-  );
-  const rows = reshape(cast(less(first, first), 'float32'), [0, ...shape.map(() => 1)]);
-  return add(rows, constant(ndarray('float32', [1, ...shape], new Float32Array(sizeOf(shape)))));
 }
 
 /** An expert's answer where its logit is not below the second best, zeros of its signature elsewhere. */

@@ -15,8 +15,7 @@ import {
   type Tensor,
   unsqueeze,
 } from '../../graph/index.ts';
-import type { Decision } from '../decision.ts';
-import { decisionsOf, type Net } from '../traced.ts';
+import { type Decision, neutral, type SelectDecision } from '../decision.ts';
 
 /** Thresholds of decisions by name: a number, or one for each option of an argmax decision. */
 export type Thresholds = Readonly<Record<string, number | readonly number[]>>;
@@ -24,36 +23,22 @@ export type Thresholds = Readonly<Record<string, number | readonly number[]>>;
 /** Name of the graph input that holds a decision's threshold. */
 export const thresholdName = (decision: Decision): string => `${decision.name}/threshold`;
 
-/** "Never leave the plain path": infinite for two options, no preference among more. */
-export const neutral = ({ rule, options }: Decision): number | number[] =>
-  rule === 'threshold' ? Number.POSITIVE_INFINITY : new Array<number>(options.length).fill(0);
-
 /**
  * A threshold as a tensor: [] or [K], float32.
  *
- * @throws DynaError 'usage' where it is not one number (two options) or one for each of K options, or is NaN
+ * @throws DynaError 'usage' where it is not one number or, for the largest of K options, one for each; or is NaN
  */
 export function thresholdArray(decision: Decision, value: number | readonly number[] = neutral(decision)): NDArray {
   const { name, rule, options } = decision;
   const values = typeof value === 'number' ? [value] : value;
-  const fits = rule === 'threshold' ? typeof value === 'number' : value === values && values.length === options.length;
+  const several = rule === 'argmax';
+  const fits = several ? value === values && values.length === options.length : typeof value === 'number';
   if (!fits || values.some(Number.isNaN))
     throw new DynaError(
       'usage',
-      `the threshold of decision "${name}" should be ${rule === 'threshold' ? 'a number' : `${options.length} numbers, one for each option`}, got ${typeof value === 'number' ? value : `[${values.join(', ')}]`}`,
+      `the threshold of decision "${name}" should be ${several ? `${options.length} numbers, one for each option` : 'a number'}, got ${typeof value === 'number' ? value : `[${values.join(', ')}]`}`,
     );
-  return ndarray('float32', rule === 'threshold' ? [] : [values.length], values);
-}
-
-/** Refuses names that no decision of the net has: a typing error would otherwise mean "the default". */
-export function checkDecisions(net: Pick<Net, 'output'>, named: readonly string[]): void {
-  const known = decisionsOf(net).map((d) => d.name);
-  const unknown = named.find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw new DynaError(
-      'usage',
-      `the net has no decision "${unknown}"; it has ${known.length > 0 ? known.join(', ') : 'none'}`,
-    );
+  return ndarray('float32', several ? [values.length] : [], values);
 }
 
 /** Graph inputs that callers may leave out: they carry the certified default. */
@@ -82,7 +67,7 @@ const anyOf = (mask: Tensor): Tensor => greater(reduceMax(cast(mask, 'float32'),
  * The hard choice. Two options: the first where score <= threshold, else the second (a NaN score takes it too).
  * More: the largest of score - threshold.
  */
-export function choose(decision: Decision, score: Tensor, threshold: Tensor): Choice {
+export function choose(decision: SelectDecision, score: Tensor, threshold: Tensor): Choice {
   if (decision.rule === 'threshold') {
     const first = lessOrEqual(score, threshold);
     return {

@@ -20,11 +20,11 @@ import {
 } from '../../graph/index.ts';
 import { classify, linear } from '../../nn/index.ts';
 import { compile } from '../../runtime/index.ts';
-import { isSelect } from '../decision.ts';
+import { isSelect, neutral } from '../decision.ts';
 import { exit, net, select } from '../net.ts';
 import { decodeTrace, traceKey } from '../trace.ts';
 import { decisionsOf, parametersOf } from '../traced.ts';
-import { neutral, thresholdArray, thresholdName } from './choice.ts';
+import { thresholdArray, thresholdName } from './choice.ts';
 import { masked } from './masked.ts';
 import { observe } from './observe.ts';
 import { sparse } from './sparse.ts';

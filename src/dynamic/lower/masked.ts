@@ -11,10 +11,12 @@ import {
   unsqueeze,
   where,
 } from '../../graph/index.ts';
-import { isSelect, optionValues, type SelectAttrs } from '../decision.ts';
-import type { Net } from '../traced.ts';
-import { type Choice, checkDecisions, choose, type Thresholds, thresholdInput } from './choice.ts';
-import { type ColumnJoins, columnOf, JoinMap } from './columns.ts';
+import { isExit, isSelect, optionValues, type SelectAttrs } from '../decision.ts';
+import { isKeep, isWeigh, partsOfKeep, underMask } from '../keep.ts';
+import { checkDecisions, type Net } from '../traced.ts';
+import { type Choice, choose, type Thresholds, thresholdInput } from './choice.ts';
+import { JoinMap, keptColumns } from './columns.ts';
+import { keptMask, keptWeights } from './kept.ts';
 
 /** What a lowered net computes: the answer, and the choices made, [N, columns] (see `columnsOf`). */
 export interface Lowered {
@@ -38,7 +40,21 @@ export function masked(net: Net, thresholds: Thresholds = {}): Lowered {
   checkDecisions(net, Object.keys(thresholds));
   const map = new JoinMap(net);
   const choices = new Map<Node, Choice>();
+  /** What decisions that are no joins put into the trace. */
+  const kept = new Map<Node, Tensor>();
   const [output] = rewrite([net.output], (node, inputs) => {
+    if (isKeep(node)) {
+      const { decision } = node.attrs;
+      const { score, previous, values } = partsOfKeep(inputs, node.attrs);
+      const mask = keptMask(decision, score, thresholdInput(decision, thresholds), previous);
+      kept.set(node, keptColumns(decision, mask));
+      return underMask(mask, values, node.attrs.axes);
+    }
+    if (isWeigh(node)) {
+      const weights = keptWeights(inputs[0]!, thresholdInput(node.attrs.decision, thresholds));
+      kept.set(node, weights);
+      return [weights];
+    }
     if (!isSelect(node)) return undefined;
     const { attrs } = node;
     const choice = choose(attrs.decision, inputs[0]!, thresholdInput(attrs.decision, thresholds));
@@ -62,7 +78,7 @@ export function masked(net: Net, thresholds: Thresholds = {}): Lowered {
     return outer ? and(outer, taken) : taken;
   };
   /** How many exits of a chain a row passed. */
-  const passed = (joins: ColumnJoins): Tensor => {
+  const passed = (joins: readonly Node[]): Tensor => {
     let going: Tensor | undefined;
     let count: Tensor | undefined;
     for (const join of joins) {
@@ -73,9 +89,11 @@ export function masked(net: Net, thresholds: Thresholds = {}): Lowered {
     }
     return unsqueeze(count!, [1]);
   };
-  const columns = map.columns().map((joins) => {
-    const column = columnOf(joins).kind === 'exits' ? passed(joins) : choices.get(joins[0])!.column();
-    const reached = reach(joins[0]);
+  const columns = map.columns().map((nodes) => {
+    const [first] = nodes;
+    const exits = isSelect(first) && isExit(first.attrs.decision);
+    const column = exits ? passed(nodes) : (kept.get(first) ?? choices.get(first)!.column());
+    const reached = reach(first);
     return reached ? where(unsqueeze(reached, [1]), column, -1) : column;
   });
   return { output: output!, trace: columns.length > 0 ? concat(columns, 1) : undefined };

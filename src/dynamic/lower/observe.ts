@@ -11,6 +11,8 @@ export interface Observed {
   readonly answers: readonly { readonly name: string; readonly logits: Tensor }[];
   /** What the decisions that are no exits chose: their score, and the option's number for each row, [N, 1]. */
   readonly choices: readonly { readonly decision: string; readonly score: Tensor; readonly column: Tensor }[];
+  /** How many units decisions about units kept, [N, 1]. */
+  readonly kept: readonly { readonly decision: string; readonly count: Tensor }[];
 }
 
 /**
@@ -19,13 +21,14 @@ export interface Observed {
  * @param thresholds of decisions that are no exits; others part where trained gates do
  */
 export function observe(net: Net, thresholds: Thresholds = {}): Observed {
-  const { net: open, choices } = settled(net, thresholds);
+  const { net: open, choices, kept } = settled(net, thresholds);
   const joins = joinsOf(open);
   const answers = answersOf(open);
   const all = simplify([
     ...joins.map((j) => j.inputs[0]!),
     ...answers.map((a) => a.logits),
     ...[...choices.values()].flatMap((c) => [c.score, c.column]),
+    ...kept.values(),
   ]);
   const first = joins.length + answers.length;
   return {
@@ -36,5 +39,6 @@ export function observe(net: Net, thresholds: Thresholds = {}): Observed {
       score: all[first + 2 * i]!,
       column: all[first + 2 * i + 1]!,
     })),
+    kept: [...kept.keys()].map((decision, i) => ({ decision, count: all[first + 2 * choices.size + i]! })),
   };
 }

@@ -1,4 +1,15 @@
-import { apply, ConstantOfShape, concat, ints, ndarray, pad, ShapeOf, type Tensor } from '../../graph/index.ts';
+import {
+  apply,
+  ConstantOfShape,
+  concat,
+  ints,
+  isConcrete,
+  ndarray,
+  pad,
+  type Shape,
+  ShapeOf,
+  type Tensor,
+} from '../../graph/index.ts';
 
 /** Some columns of a trace for the rows at hand: computed, or the same number for every row. */
 export type Part =
@@ -27,11 +38,17 @@ export function attach(matrix: Tensor, parts: readonly Part[]): Tensor {
   );
 }
 
-/** [rows of `like`, ...rest], filled with one value. */
-export function filled(like: Tensor, rest: readonly number[], value: number, dtype: Tensor['dtype']): Tensor {
-  const to = [like.shape[0]!, ...rest];
+/** [rows of `like`, ...rest], filled with one value; sizes of `rest` may be int64 [1], `to` then says what they are called. */
+export function filled(
+  like: Tensor,
+  rest: readonly (number | Tensor)[],
+  value: number,
+  dtype: Tensor['dtype'],
+  to: Shape = [like.shape[0]!, ...(rest as readonly number[])],
+): Tensor {
   const rows = apply(ShapeOf, [like], { start: 0, end: 1 }); // a score may be [rows, K]
-  const target = typeof to[0] === 'number' ? ints(to as number[]) : concat([rows, ints(rest)], 0);
+  const parts = rest.map((d) => (typeof d === 'number' ? ints([d]) : d));
+  const target = isConcrete(to) ? ints(to) : concat([rows, ...parts], 0);
   return apply(ConstantOfShape, [target], { value: ndarray(dtype, [1], [value]), to });
 }
 

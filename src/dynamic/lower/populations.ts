@@ -25,8 +25,10 @@ import {
   zerosLike,
 } from '../../graph/index.ts';
 import { isSelect, type Join, optionValues, ownThresholds } from '../decision.ts';
-import { decisionsOf, type Net } from '../traced.ts';
-import { type Choice, checkDecisions, choose, type Thresholds, thresholdArray } from './choice.ts';
+import { isKeep, isWeigh, type KeepNode, partsOfKeep, underMask, type WeighNode } from '../keep.ts';
+import { checkDecisions, decisionsOf, type Net } from '../traced.ts';
+import { type Choice, choose, type Thresholds, thresholdArray } from './choice.ts';
+import { keptMask, keptWeights } from './kept.ts';
 import { pick } from './masked.ts';
 
 /** What one normalisation sees of the inputs that reach it, summed over a batch. */
@@ -65,6 +67,7 @@ class Measured {
 
   #make(node: Node): readonly Tensor[] {
     if (isSelect(node)) return this.#join(node);
+    if (isKeep(node) || isWeigh(node)) return this.#units(node);
     if (isNorm(node)) return [this.#normalised(node)];
     return node.op.leaf
       ? node.outputs
@@ -80,6 +83,16 @@ class Measured {
     const made = this.#choices.get(node) ?? choose(decision, this.value(node.inputs[0]!), own);
     this.#choices.set(node, made);
     return made;
+  }
+
+  /** Dropped units are zeros, which statistics of later layers see as such. */
+  #units(node: KeepNode | WeighNode): readonly Tensor[] {
+    const inputs = node.inputs.map((t) => t && this.value(t));
+    const { decision } = node.attrs;
+    const threshold = constant(thresholdArray(decision, this.#thresholds[decision.name]));
+    if (isWeigh(node)) return [keptWeights(inputs[0]!, threshold)];
+    const { score, previous, values } = partsOfKeep(inputs, node.attrs);
+    return underMask(keptMask(node.attrs.decision, score, threshold, previous), values, node.attrs.axes);
   }
 
   #join(node: Join): readonly Tensor[] {

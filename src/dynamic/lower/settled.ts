@@ -1,7 +1,9 @@
-import { constant, rewrite, type Tensor } from '../../graph/index.ts';
+import { constant, reduceSum, rewrite, type Tensor } from '../../graph/index.ts';
 import { isExit, isSelect, optionValues, ownThresholds } from '../decision.ts';
-import { decisionsOf, type Net } from '../traced.ts';
-import { checkDecisions, choose, type Thresholds, thresholdArray } from './choice.ts';
+import { isKeep, isWeigh, partsOfKeep, underMask } from '../keep.ts';
+import { checkDecisions, decisionsOf, type Net } from '../traced.ts';
+import { choose, type Thresholds, thresholdArray } from './choice.ts';
+import { keptMask, keptWeights } from './kept.ts';
 import { pick } from './masked.ts';
 
 /** A net whose only decisions are exits, and what its other decisions chose. */
@@ -9,6 +11,8 @@ export interface Settled {
   readonly net: Net;
   /** By the decision's name: its score, and the option's number for each row, [N, 1]; also where it would not be reached. */
   readonly choices: ReadonlyMap<string, { readonly score: Tensor; readonly column: Tensor }>;
+  /** How many units each decision about units kept, [N, 1]. */
+  readonly kept: ReadonlyMap<string, Tensor>;
 }
 
 /**
@@ -21,7 +25,19 @@ export function settled(net: Net, thresholds: Thresholds = {}): Settled {
   checkDecisions(net, Object.keys(thresholds));
   const fixed: Thresholds = { ...ownThresholds(decisionsOf(net)), ...thresholds };
   const choices = new Map<string, { score: Tensor; column: Tensor }>();
+  const kept = new Map<string, Tensor>();
   const [output] = rewrite([net.output], (node, inputs) => {
+    if (isWeigh(node)) {
+      const { decision } = node.attrs;
+      return [keptWeights(inputs[0]!, constant(thresholdArray(decision, fixed[decision.name])))];
+    }
+    if (isKeep(node)) {
+      const { decision, axes } = node.attrs;
+      const { score, previous, values } = partsOfKeep(inputs, node.attrs);
+      const mask = keptMask(decision, score, constant(thresholdArray(decision, fixed[decision.name])), previous);
+      kept.set(decision.name, reduceSum(mask, [1], true));
+      return underMask(mask, values, axes);
+    }
     if (!isSelect(node) || isExit(node.attrs.decision)) return undefined;
     const { decision } = node.attrs;
     const choice = choose(decision, inputs[0]!, constant(thresholdArray(decision, fixed[decision.name])));
@@ -29,5 +45,5 @@ export function settled(net: Net, thresholds: Thresholds = {}): Settled {
     const values = decision.options.map((_, k) => optionValues(inputs, node.attrs, k));
     return values.reduceRight((rest, own, k) => rest.map((r, i) => pick(choice.mask(k), own[i]!, r)));
   });
-  return { net: { ...net, output: output! }, choices };
+  return { net: { ...net, output: output! }, choices, kept };
 }

@@ -5,7 +5,6 @@ import {
   type Block,
   branch,
   compress,
-  input,
   type Node,
   nesting,
   placement,
@@ -15,35 +14,28 @@ import {
   scatterNd,
   simplify,
   split,
-  substitute,
   type Tensor,
 } from '../../graph/index.ts';
-import { isExit, isSelect, type Join, optionValues } from '../decision.ts';
-import { MOST_NESTED, type Net } from '../traced.ts';
-import { asColumn, type Choice, checkDecisions, choose, type Thresholds, thresholdInput } from './choice.ts';
+import { isExit, isSelect, type Join } from '../decision.ts';
+import { isKeep, isWeigh } from '../keep.ts';
+import { checkDecisions, MOST_NESTED, type Net } from '../traced.ts';
+import { asColumn, type Choice, choose, type Thresholds, thresholdInput } from './choice.ts';
 import { JoinMap } from './columns.ts';
+import { formed, type SparseForm } from './form.ts';
 import { type Lowered, pick } from './masked.ts';
-import { batched, refuseMerging } from './merging.ts';
-import { attach, filled, type Part, standalone, widthOf } from './parts.ts';
+import { batched, refuseMerging, tellsSizes } from './merging.ts';
+import { attach, type Part, standalone, widthOf } from './parts.ts';
+import { type Rows, rowsIn } from './rows.ts';
+import { UnitLowering } from './units/lowering.ts';
+import { UnitPlan } from './units/plan.ts';
 
 export interface SparseOptions {
   /**
-   * `rows`: each region runs on the rows that take it (one input and batches alike).
-   * `branch`: plain branches for a fixed batch of one.
+   * `rows`: each region runs on the rows that take it (one input and batches alike). Of a decision that keeps the same number
+   * of tokens for every row, dropped ones are not computed; other units are put to zero.
+   * `branch`: plain branches for a fixed batch of one; no dropped unit is computed, neither tokens nor weights.
    */
-  readonly form?: 'rows' | 'branch';
-}
-
-/** The rows that one region of the net works on. */
-interface Rows {
-  readonly block: Block;
-  readonly parent: Rows | undefined;
-  /** Which of the parent's rows these are. */
-  readonly mask: Tensor | undefined;
-  /** Name of their number, for the batch axis. */
-  readonly name: string;
-  /** What the region computes, by the traced tensor. */
-  readonly made: Map<Tensor, Tensor>;
+  readonly form?: SparseForm;
 }
 
 interface Joined {
@@ -58,7 +50,8 @@ interface Joined {
 interface Branch {
   readonly k: number;
   readonly block: Block;
-  readonly values: readonly Tensor[];
+  /** Which inputs of the join are its values. */
+  readonly values: readonly number[];
   /** Whether it computes anything of its own. */
   readonly inside: boolean;
 }
@@ -75,40 +68,47 @@ interface Region {
 }
 
 /** A matrix takes the trace along: one tensor less to scatter. */
-const packable = (t: Tensor): boolean => t.rank === 2 && t.dtype === 'float32';
+const packable = (t: Tensor): boolean => t.rank === 2 && t.dtype === 'float32' && typeof t.shape[1] === 'number';
 
 /** Emits one net in sparse form. */
 class Lowering {
   readonly #map: JoinMap;
   readonly #joined = new Map<Node, Joined>();
   readonly #thresholds: Thresholds;
-  readonly #form: 'rows' | 'branch';
+  readonly #form: SparseForm;
+  readonly #units: UnitLowering;
 
-  constructor(net: Net, thresholds: Thresholds, form: 'rows' | 'branch') {
-    this.#map = new JoinMap(net);
+  constructor(output: Tensor, net: Net, thresholds: Thresholds, form: SparseForm) {
+    this.#map = new JoinMap({ output }, net);
     this.#thresholds = thresholds;
     this.#form = form;
+    const { placed } = this.#map;
+    const plan = new UnitPlan([output], form, placed);
+    const value = (t: Tensor, rows: Rows): Tensor => this.#value(t, rows);
+    this.#units = new UnitLowering({ placed, value }, plan, thresholds, form);
+    for (const [name, why] of plan.refused)
+      throw new DynaError('graph', `decision "${name}" cannot be lowered in the form "${form}": ${why}`, {
+        fix: 'change the net so, or use the masked form',
+      });
   }
 
-  run(net: Net): Lowered {
-    const root: Rows = {
-      block: this.#map.placed.root,
-      parent: undefined,
-      mask: undefined,
-      name: BATCH,
-      made: new Map(),
-    };
+  run(traced: Tensor): Lowered {
+    const root = rowsIn(this.#map.placed.root, undefined, undefined, BATCH);
     this.#emitAll(root);
-    const output = this.#value(net.output, root);
+    const output = this.#units.supply(traced, [], root);
     const parts = this.#parts(root, undefined);
-    const first = this.#map.joinsIn(root.block)[0];
+    const first = this.#map.decidersIn(root.block)[0];
     return { output, trace: first ? standalone(parts, this.#value(first.inputs[0]!, root)) : undefined };
   }
 
   /** The columns of the decisions of a region, but for the chain of exits that goes on in it. */
   #parts(rows: Rows, continued: Join | undefined): Part[] {
-    const others = this.#map.joinsIn(rows.block).filter((j) => j !== continued);
-    return others.flatMap((j) => this.#join(j, rows, 0).parts);
+    const others = this.#map.decidersIn(rows.block).filter((j) => j !== continued);
+    return others.flatMap((j) => {
+      if (isSelect(j)) return this.#join(j, rows, 0).parts;
+      this.#value(j.outputs[0]!, rows);
+      return this.#units.columns(j);
+    });
   }
 
   /** `t` as the region sees it: computed there, or taken from outside with the rows that are not here left out. */
@@ -135,17 +135,26 @@ class Lowering {
 
   #fromOutside(t: Tensor, rows: Rows): Tensor {
     if (!rows.parent) return t;
+    if (this.#form === 'rows' && tellsSizes(t)) {
+      refuseMerging(t.node);
+      return remake(
+        t.node,
+        t.node.inputs.map((i) => i && this.#value(i, rows)),
+      )[t.index]!;
+    }
     const outside = this.#value(t, rows.parent);
-    return batched(t) && this.#form === 'rows' ? compress(outside, rows.mask!, rows.name) : outside;
+    if (!batched(t) || this.#form === 'branch') return outside;
+    const own = compress(outside, rows.mask!, rows.name);
+    this.#units.same(outside, own);
+    return own;
   }
 
   #emit(node: Node, rows: Rows): readonly Tensor[] {
     if (isSelect(node)) return this.#join(node, rows, 0).results;
+    if (isKeep(node)) return this.#units.keep(node, rows);
+    if (isWeigh(node)) return this.#units.weigh(node, rows);
     if (rows.parent) refuseMerging(node);
-    return remake(
-      node,
-      node.inputs.map((t) => t && this.#value(t, rows)),
-    );
+    return this.#units.emit(node, rows);
   }
 
   /** `passed`: how many exits of its chain lie before this join. */
@@ -154,7 +163,7 @@ class Lowering {
     if (known) return known;
     const { decision } = node.attrs;
     const answers = isExit(decision);
-    const score = this.#value(node.inputs[0]!, rows);
+    const score = this.#units.input(node, 0, rows)!;
     const choice = choose(decision, score, thresholdInput(decision, this.#thresholds));
     const branches = this.#branchesOf(node);
     let results = this.#outside(node, branches, rows, choice, score);
@@ -182,8 +191,10 @@ class Lowering {
   #branchesOf(node: Join): Branch[] {
     return node.attrs.decision.options.map((option, k) => {
       const block = this.#map.placed.child(node, option.name);
-      const values = optionValues(node.inputs, node.attrs, k);
-      const inside = values.some((t) => this.#map.placed.of.get(t.node) === block && !t.node.op.leaf);
+      const { results } = node.attrs;
+      const values = Array.from({ length: results }, (_, r) => 1 + k * results + r);
+      const own = ({ node: n }: Tensor): boolean => this.#map.placed.of.get(n) === block && !n.op.leaf;
+      const inside = values.some((i) => own(node.inputs[i]!));
       return { k, block, values, inside };
     });
   }
@@ -192,10 +203,10 @@ class Lowering {
   #outside(node: Join, branches: readonly Branch[], rows: Rows, choice: Choice, score: Tensor): readonly Tensor[] {
     let results: readonly Tensor[] | undefined;
     for (const { k, values } of branches.filter((b) => !b.inside)) {
-      const here = values.map((t) => this.#value(t, rows));
+      const here = values.map((i) => this.#units.input(node, i, rows)!);
       results = results ? results.map((r, i) => pick(choice.mask(k), here[i]!, r)) : here;
     }
-    return results ?? node.outputs.map((t) => filled(score, t.shape.slice(1) as number[], 0, t.dtype));
+    return results ?? node.outputs.map((t) => this.#units.blank(t, score, rows));
   }
 
   /** Computes a region, and the trace of its rows; `chain` where it is what goes on after an exit. */
@@ -206,12 +217,12 @@ class Lowering {
     chain: { readonly node: Join; readonly passed: number } | undefined,
   ): Region {
     const name = `${(block.owner as Join).attrs.decision.name}/${block.name}.rows`;
-    const rows: Rows = { block, parent, mask: choice.mask(k), name, made: new Map() };
+    const rows = rowsIn(block, parent, choice.mask(k), name);
     this.#emitAll(rows);
     const next = chain && this.#map.next(chain.node);
     const continued = chain && next ? this.#join(next, rows, chain.passed + 1) : undefined;
     if (continued) for (const [i, t] of continued.results.entries()) rows.made.set(next!.outputs[i]!, t);
-    const computed = values.map((t) => this.#value(t, rows));
+    const computed = values.map((i) => this.#units.input(block.owner!, i, rows)!);
     const others = this.#parts(rows, continued && next);
     if (!chain) {
       const width = widthOf(others);
@@ -266,13 +277,6 @@ class Lowering {
   }
 }
 
-/** The same net for a fixed batch of one. */
-function single(net: Net): Net {
-  const one = input(net.input.node.attrs.name, [1, ...net.input.shape.slice(1)]);
-  const [output] = substitute([net.output], new Map([[net.input, one]]));
-  return { ...net, input: one, output: output! };
-}
-
 /**
  * The shipped form: each region runs inside an `If`, on the rows that take it, with its weights inside the branch.
  *
@@ -280,8 +284,8 @@ function single(net: Net): Net {
  */
 export function sparse(net: Net, thresholds: Thresholds = {}, { form = 'rows' }: SparseOptions = {}): Lowered {
   checkDecisions(net, Object.keys(thresholds));
-  const base = form === 'branch' ? single(net) : net;
-  const lowered = new Lowering(base, thresholds, form).run(base);
+  const traced = formed(net.output, form);
+  const lowered = new Lowering(traced, net, thresholds, form).run(traced);
   const [output, trace] = simplify(lowered.trace ? [lowered.output, lowered.trace] : [lowered.output]);
   const depth = nesting(placement(trace ? [output!, trace] : [output!]));
   if (depth > MOST_NESTED)

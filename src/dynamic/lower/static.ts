@@ -1,13 +1,18 @@
 import { DynaError } from '../../errors.ts';
-import { rewrite, simplify, type Tensor } from '../../graph/index.ts';
-import { type Decision, isSelect, optionValues } from '../decision.ts';
-import { decisionsOf, type Net } from '../traced.ts';
-import { checkDecisions } from './choice.ts';
+import { constant, mul, ndarray, remake, rewrite, simplify, type Tensor } from '../../graph/index.ts';
+import { isSelect, type KeepDecision, optionValues, type SelectDecision, type WeighDecision } from '../decision.ts';
+import { type DecidingNode, decides, isWeigh, partsOfKeep, underMask } from '../keep.ts';
+import { checkDecisions, decisionsOf, type Net } from '../traced.ts';
+import { filled } from './parts.ts';
+import { Uniform } from './units/uniform.ts';
 
-/** The option that each decision takes, by name; decisions that are not named take their first option. */
-export type Choices = Readonly<Record<string, string>>;
+/**
+ * What each decision takes, by name: an option, or the numbers of the units that are kept or weigh. Decisions that are not named take
+ * their first option, keep all units, and weigh as they do.
+ */
+export type Choices = Readonly<Record<string, string | readonly number[]>>;
 
-const optionIndex = (decision: Decision, choices: Choices): number => {
+const optionIndex = (decision: SelectDecision, choices: Choices): number => {
   const wanted = choices[decision.name];
   if (wanted === undefined) return 0;
   const k = decision.options.findIndex((o) => o.name === wanted);
@@ -19,13 +24,51 @@ const optionIndex = (decision: Decision, choices: Choices): number => {
   return k;
 };
 
+/** The mask [1, units] of a fixed set; undefined: all. */
+function fixedMask(decision: KeepDecision | WeighDecision, choices: Choices): Tensor | undefined {
+  const { name, units } = decision;
+  const always = decision.kind === 'keep' ? decision.always : 0;
+  const wanted = choices[name];
+  if (wanted === undefined) return undefined;
+  const fits =
+    typeof wanted === 'object' &&
+    (wanted.length > 0 || decision.kind === 'weigh') &&
+    wanted.every((k) => Number.isInteger(k) && k >= 0 && k < units) &&
+    Array.from({ length: always }, (_, k) => k).every((k) => wanted.includes(k));
+  if (!fits)
+    throw new DynaError(
+      'usage',
+      `decision "${name}" keeps a set of units, numbers from 0 to ${units - 1}${always > 0 ? `, the first ${always} among them` : ''}, got ${JSON.stringify(wanted)}`,
+    );
+  const mask = new Float32Array(units);
+  for (const k of wanted) mask[k] = 1;
+  return constant(ndarray('float32', [1, units], mask));
+}
+
 function fix(net: Net, choices: Choices, all: boolean): Tensor {
   checkDecisions(net, Object.keys(choices));
-  const [output] = rewrite([net.output], (node, inputs) =>
-    isSelect(node) && (all || Object.hasOwn(choices, node.attrs.decision.name))
-      ? optionValues(inputs, node.attrs, optionIndex(node.attrs.decision, choices))
-      : undefined,
-  );
+  const uniform = new Uniform();
+  const takes = ({ attrs }: DecidingNode): boolean => all || Object.hasOwn(choices, attrs.decision.name);
+  const decided = (node: DecidingNode, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] => {
+    if (isSelect(node)) return optionValues(inputs, node.attrs, optionIndex(node.attrs.decision, choices));
+    if (isWeigh(node)) {
+      const set = fixedMask(node.attrs.decision, choices);
+      return [set ? mul(inputs[0]!, set) : inputs[0]!];
+    }
+    const { decision, axes } = node.attrs;
+    const { previous, values } = partsOfKeep(inputs, node.attrs);
+    const rows = filled(net.input, [decision.units], 1, 'float32');
+    const set = fixedMask(decision, choices);
+    if (set) return underMask(mul(previous ?? rows, set), values, axes);
+    uniform.is(rows, 1);
+    return previous && !uniform.knows(previous) ? underMask(previous, values, axes) : [rows, ...values];
+  };
+  const [output] = rewrite([net.output], (node, inputs) => {
+    if (decides(node)) return takes(node) ? decided(node, inputs) : undefined;
+    const outputs = uniform.simpler(node, inputs) ?? remake(node, inputs);
+    uniform.note(node, inputs, outputs);
+    return outputs;
+  });
   return output!;
 }
 

@@ -4,6 +4,7 @@ import { type Schedule, stopGradient } from '../../nn/index.ts';
 import { hardChoice, perturbed, straightThrough } from './choose.ts';
 import { temperatureOf } from './temperature.ts';
 import type { DecisionTraining } from './types.ts';
+import { sampledUnits } from './units.ts';
 
 export interface GumbelOptions {
   /** 1 by default; high: soft and unbiased towards all options, low: close to the hard choice. */
@@ -29,5 +30,6 @@ export function gumbel({ temperature = 1, hard = true }: GumbelOptions = {}): De
       const soft = softmax(div(noisy, scalar('temperature')), 1);
       return { weights: hard ? straightThrough(hardChoice(noisy), soft, stopGradient) : soft };
     },
+    keep: (meeting) => sampledUnits(meeting, hard),
   };
 }

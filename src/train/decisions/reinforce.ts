@@ -80,6 +80,11 @@ export function reinforce(options: ReinforceOptions = {}): DecisionTraining {
     term: {
       name: 'policy',
       of({ losses, cost, decisions, scalar }) {
+        if (!decisions.some((d) => d.logProbability))
+          throw new DynaError(
+            'usage',
+            `reinforce draws options, and the net only keeps units (${decisions.map((d) => d.decision.name).join(', ')}); train units with gumbel()`,
+          );
         const n = Number(losses.shape[0]);
         const reward = neg(stopGradient(add(losses, mul(cost, scalar('price')))));
         // The mean of the others: (sum - own) / (n - 1), so that the advantage stays unbiased.

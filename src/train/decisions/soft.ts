@@ -2,6 +2,7 @@ import { div, softmax } from '../../graph/index.ts';
 import type { Schedule } from '../../nn/index.ts';
 import { temperatureOf } from './temperature.ts';
 import type { DecisionTraining } from './types.ts';
+import { softUnits } from './units.ts';
 
 /**
  * A mixture of all options, weighed by softmax(logits / temperature) (Jacobs et al. 1991): smooth and without noise, but
@@ -17,5 +18,6 @@ export const softMixture = ({
 } = {}): DecisionTraining => ({
   name: 'soft',
   scalars: { temperature: temperatureOf(temperature) },
+  keep: softUnits,
   weigh: ({ logits, scalar }) => ({ weights: softmax(div(logits, scalar('temperature')), 1) }),
 });

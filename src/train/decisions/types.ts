@@ -1,4 +1,4 @@
-import type { Decision } from '../../dynamic/index.ts';
+import type { Decision, KeepDecision } from '../../dynamic/index.ts';
 import type { Tensor } from '../../graph/index.ts';
 import type { Schedule } from '../../nn/index.ts';
 
@@ -14,6 +14,13 @@ export interface Meeting {
   uniform(shape: readonly number[]): Tensor;
   /** One of the way's own scalars at this step, []. */
   scalar(name: string): Tensor;
+}
+
+/** What a way of training knows of a decision about units. */
+export interface UnitsMeeting extends Pick<Meeting, 'uniform' | 'scalar'> {
+  readonly decision: KeepDecision;
+  /** How much each unit is worth, [N, n]; kept above the threshold, or the highest. */
+  readonly score: Tensor;
 }
 
 /** How a decision goes in training. */
@@ -51,6 +58,8 @@ export interface DecisionTraining {
   /** Scalars that it needs at each step, by name. */
   readonly scalars?: Readonly<Record<string, Schedule>>;
   weigh(meeting: Meeting): Weighed;
+  /** The mask [N, n] of a decision about units; `straightUnits` by default. */
+  keep?(meeting: UnitsMeeting): Tensor;
   /** Added to the loss. */
   readonly term?: LossTerm;
 }
