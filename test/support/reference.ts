@@ -56,7 +56,11 @@ export function pickThreshold(decision: Decision, scores: readonly (readonly num
   const between = (values: readonly number[]): number => {
     const sorted = [...new Set(values)].sort((a, b) => a - b);
     if (sorted.length < 2) return (sorted[0] ?? 0) + (place % 3) - 0.9;
-    const at = place % (sorted.length - 1);
+    const gap = (k: number): number => sorted[k + 1]! - sorted[k]!;
+    let at = place % (sorted.length - 1);
+    // Among the scores of many units hardly a gap is wide: the widest of some.
+    if (decision.kind !== 'select')
+      for (let k = at; k < Math.min(at + 12, sorted.length - 1); k++) if (gap(k) > gap(at)) at = k;
     return (sorted[at]! + sorted[at + 1]!) / 2;
   };
   const { rule, options } = decision;
