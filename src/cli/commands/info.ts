@@ -179,7 +179,7 @@ const regionTable = ({ regions, decisions, fullMacs }: ModelCard): string[] => {
 };
 
 const pointTable = ({ points, chosen, decisions }: ModelCard): string[] => {
-  const names = decisions.filter((d) => d.rule === 'threshold').map((d) => d.name);
+  const names = decisions.filter((d) => d.rule !== 'argmax').map((d) => d.name);
   return table(
     [
       ['budget', 'risk', ...names.map((n) => `${n} above`), ''],

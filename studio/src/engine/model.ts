@@ -22,7 +22,7 @@ const thresholdFeeds = (decisions: readonly Decision[], thresholds: Thresholds):
       const k = d.options.length;
       const given = thresholds[d.name];
       const value: NDArray =
-        d.rule === 'threshold'
+        d.rule !== 'argmax'
           ? { dtype: 'float32', dims: [], data: new Float32Array([floor32(Number(given ?? NEVER))]) }
           : {
               dtype: 'float32',
