@@ -7,7 +7,8 @@ const args = process.argv.slice(2);
 // training; commands that only trace it again need not repeat it.
 process.removeAllListeners('warning');
 process.on('warning', ({ message, code }: Error & { readonly code?: string }) => {
-  if (code !== 'DYNA_PLAN' || args[0] === 'train') process.stderr.write(`note: ${message}\n`);
+  const wanted = code !== 'DYNA_PLAN' || args[0] === 'train';
+  if (wanted && !args.includes('--quiet')) process.stderr.write(`note: ${message}\n`);
 });
 
 process.exitCode = await main(args);
