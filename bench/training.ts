@@ -13,7 +13,7 @@ import { net, parametersOf } from '../src/dynamic/index.ts';
 import { type NDArray, ndarray } from '../src/graph/index.ts';
 import { classify, conv, materialize, residual, sgd } from '../src/nn/index.ts';
 import { blockSize, openStateInWorker } from '../src/runtime/index.ts';
-import { flatten } from '../src/train/layout.ts';
+import { flatten, layoutOf } from '../src/train/layout.ts';
 import { settingsOf } from '../src/train/options.ts';
 import { trainingGraphs } from '../src/train/step.ts';
 import { writeResult } from './results.ts';
@@ -87,7 +87,9 @@ async function openOurs() {
     const { loss } = await runner.step({ x: batch.x, y: batch.y, lr: ndarray('float32', [], [RATE]) });
     return Number(loss!.data[0]);
   };
-  return { step, block, batch, weights, close: () => runner.close() };
+  // PyTorch reads kernels as they are, not in blocks.
+  const plain = flatten(values, layoutOf(graphs.weights.params));
+  return { step, block, batch, weights: plain, close: () => runner.close() };
 }
 
 async function times(step: () => Promise<number>): Promise<Steps> {
