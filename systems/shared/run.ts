@@ -83,7 +83,9 @@ export function readResult(id: string, folders: readonly (string | URL)[]): Syst
   for (const folder of folders) {
     const path = folder instanceof URL ? new URL(`${id}.json`, folder) : join(folder, `${id}.json`);
     try {
-      return fromJson(readFileSync(path, 'utf8')) as SystemResult;
+      const found = fromJson(readFileSync(path, 'utf8')) as SystemResult;
+      // A benchmark may have written figures of another form under this name.
+      if (Array.isArray(found.contenders)) return found;
     } catch {
       // No result there.
     }
