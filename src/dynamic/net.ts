@@ -42,12 +42,10 @@ interface Tracing {
 let tracing: Tracing | undefined;
 
 /**
- * Traces a network, once, into a graph.
+ * Traces a network, once, into a graph. Decisions that guard less than about 20 times their own time are warned of (see `plan`).
  *
  * @param spec shape of one input and number of classes
  * @param fn the network as a plain function of its input [N, ...spec.input]; it may contain decisions
- * Decisions that guard less than about 20 times their own time are warned of (see `plan`).
- *
  * @throws DynaError 'graph' for equal parameter names and for more than 31 nested decisions
  * @example
  * const shirts = net({ input: [1, 28, 28], classes: 10 }, (x) => {

@@ -167,6 +167,12 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
   });
   const view = decisions.length > 0 ? lossView(net, rowLosses(answers, labels, options), decisions) : undefined;
   const costs = [options.cost ?? []].flat();
+  if (!view && costs.length > 0)
+    throw new DynaError(
+      'usage',
+      `what compute costs (${costs.map((c) => c.name).join(', ')}) was given, but this training of "${net.name}" meets no decision but exits`,
+      { fix: 'leave cost out: exits are moved by certify, afterwards' },
+    );
   const terms = view ? [way.term && { name: way.name, of: way.term.of }, ...costs] : [];
   const loss = terms.reduce<Tensor>(
     (sum, term) => (term ? add(sum, term.of({ ...view!, scalar: scalarReader(term.name) })) : sum),

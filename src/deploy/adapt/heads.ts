@@ -45,6 +45,19 @@ export interface HeadOptions extends Pick<TrainOptions, 'session' | 'signal'> {
   readonly onProgress?: (progress: TrainProgress) => void;
 }
 
+/** The weights of a training that the caller may stop: with the caller's own reason, not a word on checkpoints it cannot see. */
+export async function weightsOf(
+  training: ReturnType<typeof train>,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, NDArray>> {
+  try {
+    return (await training).weights;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
 /** Checkpoints in a folder: those of the last run are continued. */
 export const checkpoints = (folder: string | undefined, every: number): Partial<TrainOptions> =>
   folder === undefined ? {} : { checkpoint: folder, resume: true, every };
@@ -73,10 +86,5 @@ export async function trainHeads(
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress } : {}),
   });
-  try {
-    return (await training).weights;
-  } catch (error) {
-    signal?.throwIfAborted(); // the caller's own reason, instead of a word on checkpoints that it cannot see
-    throw error;
-  }
+  return weightsOf(training, signal);
 }

@@ -14,7 +14,7 @@ import {
 import { adamW } from '../../nn/index.ts';
 import { type TrainOptions, type TrainProgress, train } from '../../train/index.ts';
 import type { Foreign } from './foreign.ts';
-import { checkpoints, withExits } from './heads.ts';
+import { checkpoints, weightsOf, withExits } from './heads.ts';
 import type { Place } from './plan.ts';
 import { relativeSteps } from './relative.ts';
 
@@ -73,12 +73,7 @@ export async function tune(
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress } : {}),
   });
-  try {
-    return (await training).weights;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
+  return weightsOf(training, signal);
 }
 
 /** How far from the start to what training reached the tuned weights that are tried lie. */

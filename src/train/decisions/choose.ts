@@ -13,6 +13,7 @@ import {
   type Tensor,
   unsqueeze,
 } from '../../graph/index.ts';
+import { stopGradient } from '../../nn/index.ts';
 
 /** 1 where a row's largest value stands, 0 elsewhere, [N, K]; the first of equals. */
 export function hardChoice(scores: Tensor): Tensor {
@@ -35,5 +36,4 @@ export const gumbelNoise = (uniform: Tensor): Tensor =>
 export const perturbed = (logits: Tensor, uniform: Tensor): Tensor => add(logits, gumbelNoise(uniform));
 
 /** `hard` forwards, the gradient of `soft` backwards (Bengio et al. 2013, arXiv:1308.3432). */
-export const straightThrough = (hard: Tensor, soft: Tensor, stop: (x: Tensor) => Tensor): Tensor =>
-  add(stop(sub(hard, soft)), soft);
+export const straightThrough = (hard: Tensor, soft: Tensor): Tensor => add(stopGradient(sub(hard, soft)), soft);

@@ -169,6 +169,13 @@ test.each([
   expect(make).toThrow(/(share|number|above 0).*got/);
 });
 
+test('a cost is refused where only exits decide: nothing would answer to it', async () => {
+  const plain = net({ input: [4], classes: 2, name: 'plain' }, (x) => classify(linear(x, 4)));
+  await expect(train(plain, { ...shared, data: kinds(640, 4), epochs: 1, cost: macTarget(0.5) })).rejects.toThrow(
+    'what compute costs (macs) was given, but this training of "plain" meets no decision but exits',
+  );
+});
+
 test('rates for decisions that the net does not have are refused', async () => {
   await expect(
     train(gated(), { ...shared, data: kinds(640, 4), epochs: 1, cost: rateTarget({ other: 0.5 }) }),

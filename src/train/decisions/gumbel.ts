@@ -1,6 +1,6 @@
 import { DynaError } from '../../errors.ts';
 import { div, softmax } from '../../graph/index.ts';
-import { type Schedule, stopGradient } from '../../nn/index.ts';
+import type { Schedule } from '../../nn/index.ts';
 import { hardChoice, perturbed, straightThrough } from './choose.ts';
 import { temperatureOf } from './temperature.ts';
 import type { DecisionTraining } from './types.ts';
@@ -28,7 +28,7 @@ export function gumbel({ temperature = 1, hard = true }: GumbelOptions = {}): De
     weigh({ logits, uniform, scalar }) {
       const noisy = perturbed(logits, uniform(logits.shape as number[]));
       const soft = softmax(div(noisy, scalar('temperature')), 1);
-      return { weights: hard ? straightThrough(hardChoice(noisy), soft, stopGradient) : soft };
+      return { weights: hard ? straightThrough(hardChoice(noisy), soft) : soft };
     },
     keep: (meeting) => sampledUnits(meeting, hard),
   };

@@ -27,7 +27,7 @@ const logit = ({ decision, score }: Pick<UnitsMeeting, 'decision' | 'score'>): T
 /** The mask that the shipped net will use, and the slope of a sigmoid behind it (Bengio et al. 2013, arXiv:1308.3432). */
 export const straightUnits = (meeting: UnitsMeeting): Tensor => {
   const hard = hardMask(meeting.decision, stopGradient(meeting.score), 'sampled');
-  return straightThrough(hard, sigmoid(logit(meeting)), stopGradient);
+  return straightThrough(hard, sigmoid(logit(meeting)));
 };
 
 /** Each unit in part: sigmoid(score / temperature). Those that are always kept are. */
@@ -48,7 +48,7 @@ export function sampledUnits(meeting: UnitsMeeting, hard: boolean): Tensor {
   const { decision, score, uniform, scalar } = meeting;
   const noisy = add(logit(meeting), logistic(uniform(score.shape as number[])));
   const soft = sigmoid(div(noisy, scalar('temperature')));
-  const drawn = hard ? straightThrough(cast(greater(noisy, 0), 'float32'), soft, stopGradient) : soft;
+  const drawn = hard ? straightThrough(cast(greater(noisy, 0), 'float32'), soft) : soft;
   return withSure(drawn, decision.always);
 }
 
