@@ -29,6 +29,7 @@ export interface GalleryOptions {
   readonly progress: Progress;
   readonly note: (line: string) => void;
   readonly signal?: AbortSignal;
+  readonly threads?: number;
 }
 
 const source = import.meta.url.endsWith('.ts');

@@ -285,6 +285,7 @@ function build(state: State): Command {
   ])
     .option('--quick', 'a small form of about a minute that only shows that everything works')
     .option('--seeds <n>', 'how often the decisions are trained; default: 3, quick: 1', wholeNumber('--seeds'))
+    .option('--threads <n>', 'of the engine while it trains; default: it chooses', wholeNumber('--threads'))
     .option('--out <folder>', 'trained nets, plots, and results of quick runs', 'out/systems')
     .option('--results <folder>', 'where ID.json of a full run goes', 'results')
     .action((id: string, o: SystemOptions) =>

@@ -20,6 +20,8 @@ export interface Context {
   readonly progress: Progress;
   note(line: string): void;
   readonly signal?: AbortSignal;
+  /** Of the engine while it trains; default: it chooses. */
+  readonly threads?: number;
 }
 
 export const digest = (value: unknown): string =>

@@ -90,6 +90,7 @@ export async function trainOnce(
     ...(teacher ? { teacher } : {}),
     ...(validation ? { validation } : {}),
     ...(cx.signal ? { signal: cx.signal } : {}),
+    ...(cx.threads === undefined ? {} : { session: { intraOpNumThreads: cx.threads } }),
     onWarning: cx.note,
     ...options,
     onProgress(p) {

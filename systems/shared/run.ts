@@ -8,7 +8,7 @@ import { plotSvg } from './plot.ts';
 import { trainBackbone } from './static.ts';
 import type { SystemResult, Works } from './system.ts';
 
-export interface RunOptions extends Pick<Context, 'progress' | 'note' | 'signal'> {
+export interface RunOptions extends Pick<Context, 'progress' | 'note' | 'signal' | 'threads'> {
   readonly quick: boolean;
   /** How many; 1, 2, ... */
   readonly seeds: number;
@@ -26,13 +26,14 @@ export interface RunOutcome {
   readonly files: readonly string[];
 }
 
-const contextOf = ({ quick, seeds, out, progress, note, signal }: RunOptions): Context => ({
+const contextOf = ({ quick, seeds, out, progress, note, signal, threads }: RunOptions): Context => ({
   quick,
   seeds: Array.from({ length: seeds }, (_, i) => i + 1),
   cache: join(out, quick ? 'cache-quick' : 'cache'),
   progress,
   note,
   ...(signal ? { signal } : {}),
+  ...(threads === undefined ? {} : { threads }),
 });
 
 /**

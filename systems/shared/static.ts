@@ -7,7 +7,7 @@ import { type Recipe, trainOnce } from './fit.ts';
 
 /** How the backbone, and every static net that it is compared with, is trained. */
 export const recipe: Recipe = {
-  epochs: 16,
+  epochs: 10,
   batch: 128,
   rate: 0.1,
   warmup: 0.25,

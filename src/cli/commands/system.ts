@@ -10,6 +10,7 @@ export interface SystemOptions extends CommonOptions {
   readonly quick?: boolean;
   /** 3, or 1 in the quick form. */
   readonly seeds?: number;
+  readonly threads?: number;
   readonly out: string;
   readonly results: string;
 }
@@ -38,6 +39,7 @@ export async function system(id: string, options: SystemOptions, cx: Context): P
     commit: commit(),
     progress: cx.progress,
     note: cx.note,
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
     signal: cx.interruptible('Stopping after this step; press Ctrl-C again to stop at once.'),
   };
   try {
