@@ -6,6 +6,7 @@ import type { Arrays, GraphSignature } from '../runtime/index.ts';
 import type { ScalarInput } from './decide.ts';
 import type { NoiseInput } from './prepare.ts';
 import type { Batches } from './source.ts';
+import { type Task, targetFeeds } from './task.ts';
 
 /** Everything that one step is fed with. */
 export interface StepFeeds {
@@ -17,6 +18,7 @@ export interface StepFeeds {
 
 export interface FeedsOptions {
   readonly batches: Batches;
+  readonly task: Task;
   readonly schedule: Schedule;
   readonly seed: number;
   readonly noise: readonly NoiseInput[];
@@ -49,9 +51,9 @@ function valueAt(schedule: Schedule, step: number, total: number, what: string):
   return value;
 }
 
-function feedsAt(step: number, { x, y }: Batch, o: FeedsOptions): StepFeeds {
+function feedsAt(step: number, { x, y, indices }: Batch, o: FeedsOptions): StepFeeds {
   const lr = valueAt(o.schedule, step, o.total, 'schedule');
-  const all: Arrays = { x, y, lr: scalar(lr), step: scalar(step + 1) };
+  const all: Arrays = { x, y, lr: scalar(lr), step: scalar(step + 1), ...targetFeeds(o.task, indices) };
   for (const [i, { name, shape }] of o.noise.entries()) all[name] = uniforms(shape, o.seed, step, i);
   for (const { name, schedule } of o.scalars)
     all[name] = scalar(valueAt(schedule, step, o.total, `schedule of ${name}`));

@@ -8,6 +8,7 @@ import { feedsFrom, type StepFeeds } from './feeds.ts';
 import { Keeper } from './keeper.ts';
 import { flatten, unflatten } from './layout.ts';
 import type { Values } from './meter.ts';
+import { taskOf } from './objective.ts';
 import { checkTrainable, type Settings, settingsOf, type TrainOptions } from './options.ts';
 import { Reporter } from './reporter.ts';
 import { type Batches, batchesOf, holdsBytes } from './source.ts';
@@ -120,6 +121,7 @@ class Training {
     const { schedule, seed, epochs } = this.#settings;
     return feedsFrom(step, {
       batches: this.#batches,
+      task: taskOf(this.#settings),
       schedule,
       seed,
       noise: this.#graphs.noise,

@@ -5,23 +5,32 @@ import {
   type BlockSize,
   concat,
   constant,
+  formatShape,
   gradients,
   input,
+  meanAll,
   mul,
+  ndarray,
   order,
   reshape,
+  type Shape,
+  sameShape,
   substitute,
   type Tensor,
 } from '../graph/index.ts';
-import { crossEntropy, distillation, paramsOf, stopGradient } from '../nn/index.ts';
+import { distillation, paramsOf, stopGradient } from '../nn/index.ts';
 import { type DecidedJoin, decide, lossView, type ScalarInput, scalarReader, scalarsOf } from './decide.ts';
 import { type DecisionTraining, gumbel, type LossTerm } from './decisions/index.ts';
 import { type Layout, layoutOf, unpack } from './layout.ts';
 import { type NoiseInput, prepare } from './prepare.ts';
+import { classification, logitsOf, type Task, wantedOf } from './task.ts';
 
 /** What training minimises. */
 export interface ObjectiveOptions {
   readonly batch: number;
+  /** What is learned, where it is not which class an input is of. */
+  readonly task?: Task;
+  /** Of labels: share of the target that is spread evenly over all classes; not with another task. */
   readonly smoothing?: number;
   /** Weight of each answer's loss, earliest first; all 1 by default. */
   readonly weights?: readonly number[];
@@ -106,11 +115,15 @@ export function answersIn(net: Net, { paths }: Pick<ObjectiveOptions, 'paths'>):
   });
 }
 
-/** [N]: the loss of each input, for rewards. */
-const rowLosses = (answers: readonly Answer[], labels: Tensor, o: ObjectiveOptions): Tensor =>
-  answers
-    .map(({ logits }, i) => mul(crossEntropy(logits, labels, { reduction: 'none' }), o.weights?.[i] ?? 1))
-    .reduce((a, b) => add(a, b));
+/** The task that the options name. */
+export const taskOf = ({ task, smoothing = 0 }: Pick<ObjectiveOptions, 'task' | 'smoothing'>): Task =>
+  task ?? classification({ smoothing });
+
+/** [N]: the loss of each input, for rewards; all have the batch's where the task does not part them. */
+function rowLosses(losses: readonly Tensor[], o: ObjectiveOptions): Tensor {
+  const sum = losses.map((loss, i) => mul(loss, o.weights?.[i] ?? 1)).reduce((a, b) => add(a, b));
+  return sum.rank === 1 ? sum : add(sum, constant(ndarray('float32', [o.batch], new Float32Array(o.batch))));
+}
 
 /** The logits of the teacher's full path on `x`, as it answers at inference. */
 function teacherLogits({ net, weights }: Model, x: Tensor): Tensor {
@@ -126,21 +139,43 @@ function teacherLogits({ net, weights }: Model, x: Tensor): Tensor {
   return stopGradient(substitute([full.output], replacements)[0]!);
 }
 
-function lossOf(answers: readonly Answer[], labels: Tensor, x: Tensor, o: ObjectiveOptions): Tensor {
+/** The teacher's answer as the student's is read: another form of answer than the student's cannot teach. */
+function taughtLogits(model: Model, x: Tensor, task: Task): Tensor {
+  return logitsOf(task, teacherLogits(model, x), `the teacher "${model.net.name}"`);
+}
+
+function lossOf(
+  answers: readonly Answer[],
+  losses: readonly Tensor[],
+  x: Tensor,
+  task: Task,
+  o: ObjectiveOptions,
+): Tensor {
   const last = answers.at(-1)!;
-  const taught = o.teacher && teacherLogits(o.teacher.model, x);
-  const terms = answers.map(({ logits }, i) => {
-    let loss = crossEntropy(logits, labels, { smoothing: o.smoothing ?? 0 });
-    if (o.distill && logits !== last.logits)
-      loss = add(
-        loss,
-        mul(distillation(logits, last.logits, { temperature: o.distill.temperature }), o.distill.weight),
-      );
-    if (taught)
-      loss = add(loss, mul(distillation(logits, taught, { temperature: o.teacher!.temperature }), o.teacher!.weight));
+  const taught = o.teacher && taughtLogits(o.teacher.model, x, task);
+  const terms = answers.map(({ logits: answer }, i) => {
+    const own = losses[i]!;
+    let loss = own.rank === 0 ? own : meanAll(own);
+    const learn = (
+      from: Tensor,
+      { weight, temperature }: { readonly weight: number; readonly temperature: number },
+    ) => {
+      const student = logitsOf(task, answer, 'distillation');
+      loss = add(loss, mul(distillation(student, from, { temperature }), weight));
+    };
+    if (o.distill && answer !== last.logits) learn(logitsOf(task, last.logits, 'distillation'), o.distill);
+    if (taught) learn(taught, o.teacher!);
     return mul(loss, o.weights?.[i] ?? 1);
   });
   return terms.reduce((a, b) => add(a, b));
+}
+
+function checkLoss({ name }: Task, shape: Shape, batch: number): void {
+  if (shape.length > 0 && !sameShape(shape, [batch]))
+    throw new DynaError(
+      'shape',
+      `the loss of the task "${name}" should be a scalar or [${batch}], one for each input, got ${formatShape(shape)}`,
+    );
 }
 
 /**
@@ -154,6 +189,8 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
     throw new DynaError('usage', `${traced.length} answers need as many loss weights, got ${options.weights.length}`);
   const x = input('x', [options.batch, ...net.spec.input]);
   const labels = input('y', [options.batch], 'int64');
+  const task = taskOf(options);
+  const wanted = wantedOf(task, labels, options.batch);
   const logits = traced.map((a) => a.logits);
   const start = bind(net, logits, x, parameters);
   const way = options.decisions ?? gumbel();
@@ -165,7 +202,9 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
     const own = tensorsOf(d).map(() => prepared.outputs[at++]!);
     return withTensors(d, own);
   });
-  const view = decisions.length > 0 ? lossView(net, rowLosses(answers, labels, options), decisions) : undefined;
+  const losses = answers.map(({ logits }) => task.loss(logits, wanted));
+  for (const { shape } of losses) checkLoss(task, shape, options.batch);
+  const view = decisions.length > 0 ? lossView(net, rowLosses(losses, options), decisions) : undefined;
   const costs = [options.cost ?? []].flat();
   if (!view && costs.length > 0)
     throw new DynaError(
@@ -176,7 +215,7 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
   const terms = view ? [way.term && { name: way.name, of: way.term.of }, ...costs] : [];
   const loss = terms.reduce<Tensor>(
     (sum, term) => (term ? add(sum, term.of({ ...view!, scalar: scalarReader(term.name) })) : sum),
-    lossOf(answers, labels, x, options),
+    lossOf(answers, losses, x, task, options),
   );
   const { weights, statistics, flatStatistics } = parameters;
   const paramValue = (name: string): Tensor => start.values.get(name)!;

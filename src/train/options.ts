@@ -6,6 +6,7 @@ import { cosine, type Optimizer, type Schedule, sgd } from '../nn/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 import { labelsOf, type TrainingData } from './source.ts';
 import type { StepOptions } from './step.ts';
+import type { Task } from './task.ts';
 import type { DecisionMetrics } from './types.ts';
 
 /** Where a training stands. Loss, accuracies and entropies are means over the epoch so far. */
@@ -27,12 +28,12 @@ export interface TrainOptions
   extends Partial<
     Pick<
       StepOptions,
-      'batch' | 'clip' | 'smoothing' | 'weights' | 'distill' | 'teacher' | 'decisions' | 'cost' | 'paths'
+      'batch' | 'clip' | 'task' | 'smoothing' | 'weights' | 'distill' | 'teacher' | 'decisions' | 'cost' | 'paths'
     >
   > {
   /** In memory, or an indexed source such as `imageStream`, whose items are read while the training runs. */
   readonly data: TrainingData;
-  /** Answers are checked on it after each epoch. */
+  /** Answers are checked on it after each epoch: the share that is right. */
   readonly validation?: Dataset;
   readonly epochs: number;
   /** Weights to start from, by the parameter's name; others are drawn by seed. A static cut has its net's names. */
@@ -91,6 +92,10 @@ export function settingsOf(options: TrainOptions): Settings {
     throw new DynaError('usage', 'lr and schedule were both given', { fix: 'give one; a schedule has its own rates' });
   if ((options.resume || options.every !== undefined) && options.checkpoint === undefined)
     throw new DynaError('usage', `${options.resume ? 'resume' : 'every'} needs a checkpoint folder, got none`);
+  if (options.task && options.smoothing !== undefined)
+    throw new DynaError('usage', `smoothing is of class labels, but the task "${options.task.name}" was given`, {
+      fix: 'smooth inside of its loss',
+    });
   const chosen = optimizer ?? sgd({ momentum: 0.9, weightDecay: 5e-4 });
   return {
     ...options,
@@ -104,12 +109,13 @@ export function settingsOf(options: TrainOptions): Settings {
 }
 
 /** @throws DynaError 'data' when the net cannot be trained or validated on `data` */
-function checkFits(net: Net, data: TrainingData): void {
+function checkFits(net: Net, data: TrainingData, task: Task | undefined): void {
   if (!sameShape(net.spec.input, data.shape))
     throw new DynaError(
       'data',
       `the net takes inputs [${net.spec.input.join(', ')}], the items of ${data.name} are [${data.shape.join(', ')}]`,
     );
+  if (task) return; // its loss alone knows which answers and labels fit
   requireClasses(data);
   const classes = Number(answersOf(net).at(-1)!.logits.shape[1]);
   if (data.classes.length !== classes)
@@ -124,9 +130,13 @@ function checkFits(net: Net, data: TrainingData): void {
 }
 
 /** Everything that can be known to be wrong before the first step. @throws DynaError 'data' */
-export function checkTrainable(net: Net, { data, validation, batch }: Settings): void {
-  checkFits(net, data);
-  if (validation) checkFits(net, validation);
+export function checkTrainable(net: Net, { data, validation, batch, task }: Settings): void {
+  checkFits(net, data, task);
+  if (validation) checkFits(net, validation, task);
+  if (validation && task && !task.logits)
+    throw new DynaError('usage', `validation counts right answers, which the task "${task.name}" does not know`, {
+      fix: 'give the task `logits`, or check the trained net yourself',
+    });
   if (batch > data.length)
     throw new DynaError('data', `${data.name} has ${data.length} items, too few for one batch of ${batch}`, {
       fix: 'take a smaller batch',

@@ -5,6 +5,7 @@ import type { Schedule } from '../nn/index.ts';
 import type { Settings } from './options.ts';
 import { identity, type TrainingData } from './source.ts';
 import type { TrainingGraphs } from './step.ts';
+import { taskDigest } from './task.ts';
 
 /** All that decides the weights after a given step: two runs of one recipe on one machine give the same bits. */
 export interface Recipe {
@@ -21,6 +22,8 @@ export interface Recipe {
   readonly step: string;
   /** Digest of the weights that it started from, where they were given. */
   readonly start?: string;
+  /** Digest of what is learned, where it is not the classes of the data. */
+  readonly task?: string;
 }
 
 const digest = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
@@ -45,6 +48,7 @@ export function recipeOf(graphs: TrainingGraphs, data: TrainingData, s: Settings
     dataName: data.name,
     step: digest(graphs.train),
     ...(s.start ? { start: weightsDigest(s.start) } : {}),
+    ...(s.task ? { task: taskDigest(s.task, data.length) } : {}),
   };
 }
 
@@ -93,6 +97,7 @@ export function differences(then: Recipe, now: Recipe): string[] {
         ? `the training data (other content under the name ${now.dataName})`
         : `the training data (${then.dataName}, now ${now.dataName})`,
     );
+  if (then.task !== now.task) found.push('the task (its name or its targets)');
   if (then.start !== now.start) found.push('the weights that it starts from');
   if (found.length === 0 && then.step !== now.step)
     found.push('the training step (settings of optimizer, loss or clipping, or the release of dynaneural)');

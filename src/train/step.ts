@@ -28,7 +28,7 @@ import {
 import { accuracy, clipByGlobalNorm, entropy, type Optimizer } from '../nn/index.ts';
 import type { ScalarInput } from './decide.ts';
 import { type Layout, packed } from './layout.ts';
-import { answersIn, bind, flatParameters, type ObjectiveOptions, objectiveOf } from './objective.ts';
+import { answersIn, bind, flatParameters, type ObjectiveOptions, objectiveOf, taskOf } from './objective.ts';
 import type { NoiseInput } from './prepare.ts';
 
 /** What a step minimises and how. */
@@ -44,7 +44,7 @@ export interface StepOptions extends ObjectiveOptions {
 export interface TrainingGraphs {
   /** One step: batch, learning rate and state in; new state and metrics out. */
   readonly train: Uint8Array;
-  /** A batch of any size: all answers and scores, at inference. */
+  /** A batch of any size: all answers (the class logits in them, where the task knows some) and scores, at inference. */
   readonly evaluate: Uint8Array;
   readonly state: readonly { readonly input: string; readonly output: string }[];
   readonly weights: Layout;
@@ -107,10 +107,12 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
 
   const outputs: Record<string, Tensor> = { loss, norm: sqrt(squared) };
   for (const [i, { output }] of state.entries()) outputs[output] = next[i]!;
-  for (const { name, logits } of answers) {
-    outputs[`accuracy/${name}`] = accuracy(logits, labels);
-    outputs[`entropy/${name}`] = entropy(logits);
-  }
+  const { logits } = taskOf(options);
+  if (logits)
+    for (const { name, logits: answer } of answers) {
+      outputs[`accuracy/${name}`] = accuracy(logits(answer), labels);
+      outputs[`entropy/${name}`] = entropy(logits(answer));
+    }
   for (const { decision, weights: w } of objective.decisions) {
     const shares = split(
       reduceMean(w, [0]),
@@ -127,7 +129,10 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
   const shown = bind(net, observed, input('x', [BATCH, ...net.spec.input]), parameters).outputs;
   const evaluated: Record<string, Tensor> = {};
   for (const [i, s] of seen.scores.entries()) evaluated[`score/${s.decision}`] = shown[i]!;
-  for (const [i, a] of seen.answers.entries()) evaluated[`answer/${a.name}`] = shown[seen.scores.length + i]!;
+  for (const [i, a] of seen.answers.entries()) {
+    const answer = shown[seen.scores.length + i]!;
+    evaluated[`answer/${a.name}`] = logits ? logits(answer) : answer;
+  }
 
   return {
     train: encode(outputs, options.block),
