@@ -54,20 +54,25 @@ function offsets(sorted: Float32Array): number[] {
   return [...new Set([...wanted, 0].filter(Number.isFinite))].sort((a, b) => b - a);
 }
 
-interface Ran {
+/** What a net answers at each of some settings. */
+export interface SettingsRun {
   /** [n, settings]: the class of each answer. */
   readonly answers: Int32Array;
   /** Mean MACs of each setting. */
   readonly macs: readonly number[];
 }
 
-/** Runs the shipped form over a whole split at each setting. */
-async function runAll(
+type RunSettingsOptions = Pick<CertifyModelOptions, 'batch' | 'session'> & {
+  readonly onProgress?: (done: number) => void;
+};
+
+/** Runs the shipped form over a whole split at each setting of its thresholds. */
+export async function runSettings(
   { net, weights, classes }: Model,
   data: Dataset,
   settings: readonly Thresholds[],
-  { batch = 256, session, onProgress }: Omit<CertifyModelOptions, 'onProgress'> & { onProgress(done: number): void },
-): Promise<Ran> {
+  { batch = 256, session, onProgress }: RunSettingsOptions = {},
+): Promise<SettingsRun> {
   const decisions = decisionsOf(net);
   const { output, trace } = sparse(net);
   const bytes = encodeModel(toOnnx({ logits: output, trace: trace! }, { weights }));
@@ -91,7 +96,7 @@ async function runAll(
           answers[(start + i) * settings.length + j] = argmaxAt(logits, i * classes.length, classes.length);
         for (const t of decodeTrace(out.trace!, key)) macs[j]! += t.macs / data.length;
       }
-      onProgress(start + count);
+      onProgress?.(start + count);
     }
   } finally {
     await runner.close();
@@ -99,66 +104,95 @@ async function runAll(
   return { answers, macs };
 }
 
+/** Settings of a net's gates that are steps on a path, and what they did on the tune split. */
+export interface GateSettings extends SettingsRun {
+  /** Dearest first, each cheaper than the one before; the last one is the full path, where every decision takes its first option. */
+  readonly settings: readonly Thresholds[];
+}
+
+/** Settings that one offset, which moves all gates, passes through. */
+export async function gateSettings(
+  model: Model,
+  tune: Dataset,
+  options: Omit<CertifyModelOptions, 'tune' | 'data' | 'epsilon' | 'onProgress'> & {
+    readonly onProgress?: (done: number, total: number) => void;
+  } = {},
+): Promise<GateSettings> {
+  const { onProgress } = options;
+  const decisions = decisionsOf(model.net);
+  const seen = await observations(model, tune, { ...options, onProgress: (d, t) => onProgress?.(d, 2 * t) });
+  const all = offsets(margins(seen)).map((o) => moved(decisions, o));
+  const full = { ...moved(decisions, Number.POSITIVE_INFINITY), ...neverThresholds(decisions) };
+  const settings = [...all, full];
+  const { answers, macs } = await runSettings(model, tune, settings, {
+    ...options,
+    onProgress: (d) => onProgress?.(tune.length + d, 2 * tune.length),
+  });
+  // A setting that saves nothing against the one before it is no step on the path.
+  let last = macs.at(-1)!;
+  const kept = settings.flatMap((_, j) => {
+    if (j < all.length && !(macs[j]! < last)) return [];
+    if (j < all.length) last = macs[j]!;
+    return [j];
+  });
+  const width = settings.length;
+  return {
+    settings: kept.map((j) => settings[j]!),
+    macs: kept.map((j) => macs[j]!),
+    answers: Int32Array.from(
+      { length: tune.length * kept.length },
+      (_, i) => answers[Math.floor(i / kept.length) * width + kept[i % kept.length]!]!,
+    ),
+  };
+}
+
+/** The answers of one setting. */
+export const settingAnswers = ({ answers, macs }: SettingsRun, setting: number): Int32Array =>
+  Int32Array.from({ length: answers.length / macs.length }, (_, i) => answers[i * macs.length + setting]!);
+
+/** Thresholds under which everybody takes one setting, as if it were an exit: of `width` settings the last needs none. */
+export const settingTaken = (setting: number, width: number): number[] =>
+  Array.from({ length: width - 1 }, (_, k) => (k === setting ? -1 : Number.POSITIVE_INFINITY));
+
 /**
  * Candidates for a net without exits: one offset moves all gates. Each setting stands as if it were an exit that everybody
  * takes, so that the certificate needs no second form.
  */
 export async function gatePath(model: Model, options: CertifyModelOptions): Promise<Candidates> {
   const { risk = 'harm', tune, data, onProgress } = options;
-  const decisions = decisionsOf(model.net);
-  const seen = await observations(model, tune, { ...options, onProgress: (d, t) => onProgress?.('tune', d, 2 * t) });
-  const all = offsets(margins(seen)).map((o) => moved(decisions, o));
-  const full = { ...moved(decisions, Number.POSITIVE_INFINITY), ...neverThresholds(decisions) };
-  const tuned = await runAll(model, tune, [...all, full], {
-    ...options,
-    onProgress: (d) => onProgress?.('tune', tune.length + d, 2 * tune.length),
-  });
-  const column = ({ answers }: Ran, j: number, width: number) =>
-    Int32Array.from({ length: answers.length / width }, (_, i) => answers[i * width + j]!);
-  const fullTune = column(tuned, all.length, all.length + 1);
-  // Dearest first; a setting that saves nothing against the one before it is no step on the path.
-  let last = tuned.macs.at(-1)!;
-  const kept = all
-    .map((setting, j) => ({ setting, j, macs: tuned.macs[j]! }))
-    .filter(({ macs }) => {
-      if (!(macs < last)) return false;
-      last = macs;
-      return true;
-    });
-  const width = kept.length;
-  const alone = (e: number): number[] =>
-    Array.from({ length: width }, (_, k) => (k === e ? -1 : Number.POSITIVE_INFINITY));
-  const path = kept.map(({ j, macs }, e): OperatingPoint => {
-    const lost = losses(risk, column(tuned, j, all.length + 1), fullTune, seen.labels);
-    const changed = lost.reduce((sum, v) => sum + Math.abs(v), 0) / lost.length;
+  const tuned = await gateSettings(model, tune, { ...options, onProgress: (d, t) => onProgress?.('tune', d, t) });
+  const width = tuned.settings.length;
+  const full = settingAnswers(tuned, width - 1);
+  const shares = (e: number) => Array.from({ length: width }, (_, k) => (k === e ? 1 : 0));
+  const path = Array.from({ length: width - 1 }, (_, e): OperatingPoint => {
+    const lost = losses(risk, settingAnswers(tuned, e), full, tune.labels);
     return {
-      thresholds: alone(e),
-      cost: macs,
+      thresholds: settingTaken(e, width),
+      cost: tuned.macs[e]!,
       risk: lost.reduce((sum, v) => sum + v, 0) / lost.length,
-      changed,
-      shares: Array.from({ length: width + 1 }, (_, k) => (k === e ? 1 : 0)),
+      changed: lost.reduce((sum, v) => sum + Math.abs(v), 0) / lost.length,
+      shares: shares(e),
     };
   });
-  const nobody = new Array<number>(width).fill(Number.POSITIVE_INFINITY);
   const first: OperatingPoint = {
-    ...{ thresholds: nobody, cost: tuned.macs.at(-1)!, risk: 0, changed: 0 },
-    shares: Array.from({ length: width + 1 }, (_, k) => (k === width ? 1 : 0)),
+    ...{ thresholds: settingTaken(width - 1, width), cost: tuned.macs.at(-1)!, risk: 0, changed: 0 },
+    shares: shares(width - 1),
   };
-  const held = await runAll(model, data, [...kept.map((k) => k.setting), full], {
+  const held = await runSettings(model, data, tuned.settings, {
     ...options,
     onProgress: (d) => onProgress?.('certify', d, data.length),
   });
   const taken = (thresholds: readonly number[]): number => {
     const e = thresholds.findIndex((t) => t < 0);
-    return e < 0 ? width : e;
+    return e < 0 ? width - 1 : e;
   };
   return {
     model,
     path: [first, ...path],
-    scores: new Float32Array(data.length * width),
+    scores: new Float32Array(data.length * (width - 1)),
     answers: held.answers,
     costs: held.macs,
-    thresholdsOf: ({ thresholds }) => [...kept.map((k) => k.setting), full][taken(thresholds)]!,
+    thresholdsOf: ({ thresholds }) => tuned.settings[taken(thresholds)]!,
     macsOf: ({ thresholds }) => held.macs[taken(thresholds)]!,
     sharesOf: () => [1],
   };

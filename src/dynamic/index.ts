@@ -19,6 +19,14 @@ export {
   type WeighDecision,
 } from './decision.ts';
 export { expectedCost } from './expected-cost.ts';
+export {
+  type GateSettings,
+  gateSettings,
+  runSettings,
+  type SettingsRun,
+  settingAnswers,
+  settingTaken,
+} from './gate-path.ts';
 export { argmaxAt, confidenceAt } from './logits.ts';
 export { type Thresholds, thresholdName } from './lower/choice.ts';
 export { type Column, columnsOf } from './lower/columns.ts';

@@ -1,4 +1,4 @@
-import type { ExitPlan } from '../../deploy/adapt/index.ts';
+import { describeSkip, type ExitPlan, type SkipPlace } from '../../deploy/adapt/index.ts';
 import { table } from '../../table.ts';
 import type { Outcome } from '../context.ts';
 import { count, percent } from '../format.ts';
@@ -33,7 +33,16 @@ export function planTable({ places, exits, macs }: ExitPlan): string[] {
 }
 
 /** What `--plan` gives. */
-export const planned = (plan: ExitPlan): Outcome => ({
-  json: planJson(plan),
-  text: [...planTable(plan), 'Choose others with --exit-at, by these names.'],
+export const planned = (plan: ExitPlan, skips: readonly SkipPlace[]): Outcome => ({
+  json: {
+    ...planJson(plan),
+    skips: skips.map(({ name, blocks, share, ratio }) => ({ name, blocks, share, ratio })),
+  },
+  text: [
+    ...planTable(plan),
+    'Choose others with --exit-at, by these names.',
+    ...(skips.length > 0
+      ? ['', 'Gates that --tune --skips tries too:', ...skips.map((s) => `  ${describeSkip(s)}`)]
+      : ['', 'No residual block is large enough for a gate of its own.']),
+  ],
 });

@@ -12,6 +12,7 @@ import {
   type Foreign,
   planExits,
   readForeign,
+  skipPlaces,
   type Way,
 } from '../../deploy/adapt/index.ts';
 import { DynaError } from '../../errors.ts';
@@ -39,6 +40,7 @@ export interface AdaptOptions extends CommonOptions, Normalisation {
   readonly budget?: number;
   readonly tune?: boolean;
   readonly tuneEpochs?: number;
+  readonly skips?: boolean;
   readonly exits: number;
   readonly exitAt?: readonly string[];
   readonly plan?: boolean;
@@ -61,6 +63,7 @@ const stages: Readonly<Record<AdaptStage, string>> = {
   features: 'run the model',
   heads: 'train heads',
   backbone: 'train all',
+  gates: 'train gates',
   tune: 'tune',
   certify: 'certify',
   test: 'test',
@@ -70,7 +73,7 @@ const stages: Readonly<Record<AdaptStage, string>> = {
 export async function adaptModel(path: string, options: AdaptOptions, cx: Context): Promise<Outcome> {
   const original = readOnnxFile(path);
   const foreign = await naming(path, () => readForeign(original));
-  if (options.plan) return planned(planExits(foreign, options));
+  if (options.plan) return planned(planExits(foreign, options), skipPlaces(foreign));
   if (options.data === undefined)
     throw new DynaError('usage', 'adapt needs typical inputs', {
       fix: 'give --data with a folder of images (no labels needed)',
@@ -104,6 +107,7 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
       ...(options.epochs ? { epochs: options.epochs } : {}),
       ...(options.budget === undefined ? {} : { budget: options.budget }),
       ...(options.tune ? { tune: options.tuneEpochs ? { epochs: options.tuneEpochs } : true } : {}),
+      ...(options.skips ? { skips: true } : {}),
       ...(options.memory === undefined ? {} : { memory: options.memory }),
       name,
       work,
@@ -138,7 +142,7 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
         await adaptedReport({
           path,
           data: `${options.data} (${whole(data.length)} images)`,
-          command: `dyna adapt ${path} --data ${options.data} ${claim.maxHarm === undefined ? '--max-disagreement' : '--harm'} ${exactPercent(result.summary.claim.epsilon).replace(' ', '')}${options.tune ? ' --tune' : ''} --seed ${options.seed}`,
+          command: `dyna adapt ${path} --data ${options.data} ${claim.maxHarm === undefined ? '--max-disagreement' : '--harm'} ${exactPercent(result.summary.claim.epsilon).replace(' ', '')}${options.tune ? ' --tune' : ''}${options.skips ? ' --skips' : ''} --seed ${options.seed}`,
           original,
           result,
           times,
@@ -217,6 +221,8 @@ const ways: Readonly<Record<Way, string>> = {
   tuned: "The original's weights were trained together with the exits and replace the old ones.",
   'tuned, then original':
     'Tuned exits stand before the original, which is whole behind them: what leaves nowhere gets its answer.',
+  skips:
+    "Gates leave residual blocks out; the original's weights were trained together with them and replace the old ones.",
 };
 
 /** What is proven, in sentences. */

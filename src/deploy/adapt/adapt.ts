@@ -1,73 +1,26 @@
-import { createHash } from 'node:crypto';
-import { type Dataset, fingerprint } from '../../data/index.ts';
+import type { Dataset } from '../../data/index.ts';
 import {
   type Certificate,
   type CertifiedModel,
   decisionsOf,
   FINAL,
+  isExit,
   type Model,
-  type Net,
   observations,
-  parametersOf,
 } from '../../dynamic/index.ts';
-import type { NDArray } from '../../graph/index.ts';
-import type { SessionOptions } from '../../runtime/index.ts';
+import { DynaError } from '../../errors.ts';
 import { toBytes } from '../save.ts';
-import { type Claim, prove, type Referred } from './against.ts';
+import { type Assessed, assessGates, type Claim, prove, type Referred } from './against.ts';
 import { type Compared, compareAnswers } from './compare.ts';
 import { checkFaithful } from './faithful.ts';
-import { features } from './features.ts';
-import { type Foreign, type ForeignOptions, readForeign } from './foreign.ts';
-import { trainHeads, withExits } from './heads.ts';
+import { readForeign } from './foreign.ts';
+import { learn, plain } from './learn.ts';
+import type { AdaptOptions, AdaptStage, Way } from './options.ts';
 import { checkFits, claimOf, labelsFit, partsOf } from './parts.ts';
-import { type ExitPlan, type Place, type PlanOptions, planExits } from './plan.ts';
-import { harmless, referenceAnswers } from './reference.ts';
+import { type ExitPlan, type Place, planExits } from './plan.ts';
+import { referenceAnswers } from './reference.ts';
 import { imagesInFront } from './rows.ts';
-import { type Selected, selectExits } from './select.ts';
-import { beforeOriginal, between, tune, WAYPOINTS } from './tune.ts';
-import { keyOf, Work } from './work.ts';
-
-export type AdaptStage = 'features' | 'heads' | 'backbone' | 'tune' | 'certify' | 'test';
-
-/**
- * What became of the original's own weights. `frozen`: exits on the model as it is; `tuned`: its weights were trained
- * together with the exits and replace the old ones; `tuned, then original`: tuned exits stand before the unchanged model.
- */
-export type Way = 'frozen' | 'tuned' | 'tuned, then original';
-
-export interface AdaptOptions extends PlanOptions, ForeignOptions {
-  /** Typical inputs, which the original was not trained on. Its mean and std are the model's preprocessing. */
-  readonly data: Dataset;
-  /** Inputs to learn from, which the original may know; then all of `data` serves to tune and certify. */
-  readonly train?: Dataset;
-  /** Inputs that serve nothing but the report. */
-  readonly test?: Dataset;
-  /** Largest share of inputs that may get another answer than the original's; labels are not looked at. */
-  readonly maxDisagreement?: number;
-  /** Instead: largest share of inputs that may be answered wrongly where the original is right. Takes labels. */
-  readonly maxHarm?: number;
-  /** Probability that the certificate is wrong; 0.1 by default. */
-  readonly delta?: number;
-  /** Trains the model's own weights too; where that does not pay, the frozen form is kept. */
-  readonly tune?: boolean | { readonly epochs?: number; readonly lr?: number };
-  /** Mean MACs as a share of the original's: the safest certified point that keeps them is chosen, else the fastest. */
-  readonly budget?: number;
-  readonly name?: string;
-  /** Decides the split, and how the heads start; 1 by default. */
-  readonly seed?: number;
-  /** How often each image is shown to the heads, shifted and mirrored; 4 by default. */
-  readonly views?: number;
-  /** Of the heads' training; by default 4 to 30, fewer for many images. */
-  readonly epochs?: number;
-  /** Most bytes of features in memory; more are kept on disk and read from there. 1 GiB by default. */
-  readonly memory?: number;
-  /** Folder where a run that was interrupted in any way goes on from, to the same file. Remove it at the end. */
-  readonly work?: string;
-  readonly session?: SessionOptions;
-  readonly signal?: AbortSignal;
-  readonly onPlan?: (plan: ExitPlan) => void;
-  readonly onProgress?: (stage: AdaptStage, done: number, total: number, fields?: Record<string, string>) => void;
-}
+import { selectExits } from './select.ts';
 
 export interface AdaptSummary {
   /** True where no faster point could be certified: `bytes` has no exits then. */
@@ -122,6 +75,10 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const foreign = imagesInFront(readForeign(original, options));
   for (const set of [data, train, test]) if (set) checkFits(foreign, set);
   if (claim.risk === 'harm') labelsFit(foreign, data);
+  if (options.skips && !options.tune)
+    throw new DynaError('usage', 'skips were asked for without tune', {
+      fix: 'a finished model has no block that it can do without: gates need its weights trained too',
+    });
   const plan = planExits(foreign, options);
   options.onPlan?.(plan);
   const parts = partsOf(data, train, claim, seed);
@@ -141,10 +98,12 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     reference: await referenceAnswers(foreign, images, shared),
   });
   const tuning = await refer(parts.tune);
-  const tried: (Selected & { readonly way: Way })[] = [];
+  const tried: { readonly way: Way; readonly exits: readonly Place[]; readonly found: Assessed }[] = [];
   for (const { way, all, made } of learned.ways) {
-    const seen = await observations(all, tuning.images, told('tune'));
-    tried.push({ way, ...selectExits(seen, plan, made, tuning, claim) });
+    if (made) {
+      const seen = await observations(all, tuning.images, told('tune'));
+      tried.push({ way, ...selectExits(seen, plan, made, tuning, claim) });
+    } else tried.push({ way, exits: [], found: await assessGates(all, tuning, claim, plan.macs, told('tune')) });
   }
   const best = tried.reduce((a, b) => (b.found.expectedMacs < a.found.expectedMacs ? b : a));
   const { way, found, exits: kept } = best;
@@ -161,7 +120,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     metadata: { ...foreign.metadata, 'dynaneural.adapted': JSON.stringify(about) },
   };
   const bytes = toBytes(model ?? plain(learned.ways[0]!.all, foreign), io);
-  const names = model ? [...decisionsOf(model.net).map((d) => d.name), FINAL] : [FINAL];
+  const names = model ? [...decisionsOf(model.net).flatMap((d) => (isExit(d) ? d.name : [])), FINAL] : [FINAL];
   const shares = model?.chosen.shares ?? [1];
   const summary: AdaptSummary = {
     fullModelKept: model === undefined,
@@ -197,119 +156,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   };
 }
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
 const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
-
-/** The original as it is, in our form. */
-const plain = (model: Model, { logits, input }: Foreign): Model => ({
-  ...model,
-  net: { ...model.net, input, output: logits },
-});
-
-interface Learned {
-  readonly ways: readonly {
-    readonly way: Way;
-    /** With an exit at every place that is tried. */
-    readonly all: Model;
-    /** With exits at some of them. */
-    readonly made: (exits: readonly Place[]) => Model;
-  }[];
-  readonly views: number;
-  readonly notes: readonly string[];
-}
-
-/** What may be certified: the frozen model first, then what tuning gave. */
-async function learn(
-  foreign: Foreign,
-  { exits }: ExitPlan,
-  images: Dataset,
-  original: Uint8Array,
-  options: AdaptOptions,
-): Promise<Learned> {
-  const { data, seed = 1, views = 4, session, signal, onProgress } = options;
-  const shared = { seed, ...(session ? { session } : {}), ...(signal ? { signal } : {}) };
-  const work = new Work(options.work);
-  const places = exits.map((e) => [e.name, e.head]);
-  const source =
-    options.work === undefined ? '' : keyOf(sha256(original), fingerprint(images), images.mean, images.std);
-  const onTraining = (stage: AdaptStage) => (p: { step: number; steps: number; loss: number; secondsLeft: number }) =>
-    onProgress?.(stage, p.step, p.steps, { loss: p.loss.toFixed(3), left: `${p.secondsLeft.toFixed(0)} s` });
-
-  const rows = await features(foreign, exits, images, {
-    ...shared,
-    views,
-    folder: await work.part('features', keyOf(source, places, views, seed)),
-    ...(options.memory === undefined ? {} : { memory: options.memory }),
-    onProgress: (done, total) => onProgress?.('features', done, total),
-  });
-  let heads: ReadonlyMap<string, NDArray>;
-  try {
-    heads = await trainHeads(exits, rows, {
-      ...shared,
-      folder: await work.part('heads', keyOf(source, places, views, seed, options.epochs)),
-      ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
-      onProgress: onTraining('heads'),
-    });
-  } finally {
-    await rows.close();
-  }
-  const name = options.name ?? 'adapted';
-  const { shape, mean, std } = data;
-  const common = {
-    classes: foreign.classes,
-    preprocessing: { shape, scale: data.inputs instanceof Uint8Array ? 1 / 255 : 1, mean, std },
-  };
-  const modelOf = (net: Net, weights: ReadonlyMap<string, NDArray>): Model => ({
-    ...common,
-    net,
-    weights: new Map(parametersOf(net).map((p) => [p.name, weights.get(p.name)!])),
-  });
-  const withHeads = (weights: ReadonlyMap<string, NDArray>) => (some: readonly Place[]) =>
-    modelOf(withExits(foreign, some, name), weights);
-  const asItIs = withHeads(new Map([...foreign.weights, ...heads]));
-  const frozen: Model = asItIs(exits);
-  const notes = rows.streamed ? ['features were read from disk: they are more than the memory limit'] : [];
-  const found: Learned = { ways: [{ way: 'frozen', all: frozen, made: asItIs }], views: rows.rows.length, notes };
-  if (!options.tune) return found;
-
-  const settings = options.tune === true ? {} : options.tune;
-  const augment = await harmless(foreign, images, shared);
-  const labelled = images.classes.length === foreign.classes.length;
-  const labels = labelled ? images.labels : await referenceAnswers(foreign, images, shared);
-  const tuned = await tune(
-    {
-      original: { ...plain(frozen, foreign), weights: foreign.weights },
-      start: frozen,
-      images: { ...images, labels, classes: [...foreign.classes] },
-    },
-    {
-      ...shared,
-      ...settings,
-      augment,
-      folder: await work.part(
-        'backbone',
-        keyOf(source, places, views, seed, options.epochs, settings, labelled, augment),
-      ),
-      onProgress: onTraining('backbone'),
-    },
-  );
-  const before = (some: readonly Place[]) => {
-    const { net, weights } = beforeOriginal(foreign, some, name, tuned);
-    return modelOf(net, weights);
-  };
-  return {
-    ...found,
-    ways: [
-      ...found.ways,
-      ...WAYPOINTS.map((share) => {
-        const made = withHeads(between(frozen.weights, tuned, share));
-        return { way: 'tuned', all: made(exits), made } as const;
-      }),
-      { way: 'tuned, then original', all: before(exits), made: before },
-    ],
-  };
-}
 
 function notesOn(exits: readonly Place[]): string[] {
   return exits

@@ -10,6 +10,7 @@ import {
   exitCosts,
   extremeMacs,
   fitTemperature,
+  gateSettings,
   lossOf,
   type Model,
   type Observations,
@@ -17,6 +18,9 @@ import {
   observations,
   operatingPath,
   type Point,
+  runSettings,
+  settingAnswers,
+  type Thresholds,
 } from '../../dynamic/index.ts';
 import { ndarray } from '../../graph/index.ts';
 import type { SessionOptions } from '../../runtime/index.ts';
@@ -40,14 +44,30 @@ interface Options {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** What a model does on some images: one column for each way that everybody could take. */
+interface Columns {
+  /** [n, width]: an image takes the first column whose score lies above a point's threshold. */
+  readonly scores: ArrayLike<number>;
+  /** [n, width] */
+  readonly answers: ArrayLike<number>;
+  /** MACs of each. */
+  readonly costs: readonly number[];
+}
+
 /** A model on the tune split. */
 export interface Assessed {
   /** With fitted temperatures, where there are labels. */
   readonly model: Model;
-  /** From "nobody exits" to bold. */
+  /** From safe to bold, with a threshold for each column. */
   readonly path: readonly OperatingPoint[];
   /** Mean MACs that it may be certified at; the original's where nothing faster is in sight. */
   readonly expectedMacs: number;
+  /** What it does on other images. */
+  on(images: Dataset, options: Options): Promise<Columns>;
+  /** The thresholds of its decisions at a point. */
+  thresholdsOf(point: Pick<OperatingPoint, 'thresholds'>): Thresholds;
+  /** Of shares or counts by column, those of its exits and of its last answer. */
+  exitsOf(columns: readonly number[]): readonly number[];
 }
 
 /**
@@ -55,6 +75,7 @@ export interface Assessed {
  * everybody takes, and behind it, never reached, the original.
  */
 const TAKEN = -1;
+const NOT_TAKEN = Number.POSITIVE_INFINITY;
 const SCORE = 0;
 /** Share of epsilon that a point shows on the tune split when it can be certified on some thousand images. */
 const REACHED = 0.7;
@@ -95,9 +116,67 @@ export function assess(
     losses,
     costs,
     epsilon: Math.max(epsilon - base, epsilon / 10),
-  }).map((p) => ({ ...p, risk: p.risk + base }));
-  const reachable = path.filter((p) => p.risk <= REACHED * epsilon).map((p) => p.cost);
-  return { model: heated.model, path, expectedMacs: Math.min(originalMacs, ...reachable) };
+  }).map((p) => ({ ...p, risk: p.risk + base, thresholds: [...p.thresholds, TAKEN] }));
+  const { model } = heated;
+  return {
+    model,
+    path,
+    expectedMacs: expected(path, epsilon, originalMacs),
+    async on(images, options) {
+      const held = await observations(model, images, options);
+      const at = (i: number) => [Math.floor(i / (exits + 1)), i % (exits + 1)] as const;
+      const scores = Float32Array.from({ length: held.n * (exits + 1) }, (_, i) => {
+        const [row, e] = at(i);
+        return e === exits ? SCORE : held.scores[row * exits + e]!;
+      });
+      return { scores, answers: held.answers, costs: exitCosts(model.net) };
+    },
+    thresholdsOf: ({ thresholds }) =>
+      Object.fromEntries(decisionsOf(model.net).map((d, i) => [d.name, thresholds[i]!])),
+    exitsOf: (columns) => columns,
+  };
+}
+
+const expected = (path: readonly OperatingPoint[], epsilon: number, originalMacs: number): number =>
+  Math.min(originalMacs, ...path.filter((p) => p.risk <= REACHED * epsilon).map((p) => p.cost));
+
+/** The same for a model with gates instead of exits: a column for each setting of all gates, the dearest first. */
+export async function assessGates(
+  model: Model,
+  { images, reference }: Referred,
+  { risk, epsilon }: Claim,
+  originalMacs: number,
+  options: Options = {},
+): Promise<Assessed> {
+  const tuned = await gateSettings(model, images, options);
+  const width = tuned.settings.length;
+  const falling = [width - 1, ...Array.from({ length: width - 1 }, (_, j) => j)];
+  const path = falling.map((setting, at): OperatingPoint => {
+    const answers = settingAnswers(tuned, setting);
+    const lost = answers.map((a, i) => lossOf(risk, a, reference[i]!, images.labels[i]!));
+    return {
+      thresholds: falling.map((_, k) => (k === at ? TAKEN : NOT_TAKEN)),
+      cost: tuned.macs[setting]!,
+      risk: meanOf(lost),
+      changed: meanOf(lost.map(Math.abs)),
+      shares: falling.map((_, k) => (k === at ? 1 : 0)),
+    };
+  });
+  const settings = falling.map((j) => tuned.settings[j]!);
+  return {
+    model,
+    path,
+    expectedMacs: expected(path, epsilon, originalMacs),
+    async on(held, { session, onProgress }) {
+      const { answers, macs } = await runSettings(model, held, settings, {
+        ...(session ? { session } : {}),
+        ...(onProgress ? { onProgress: (done) => onProgress(done, held.length) } : {}),
+      });
+      return { scores: new Float32Array(answers.length).fill(SCORE), answers, costs: macs };
+    },
+    thresholdsOf: ({ thresholds }) => settings[Math.max(0, thresholds.indexOf(TAKEN))]!,
+    exitsOf: () => [1],
+  };
 }
 
 /** A model with fitted temperatures, and the scores that its exits have then, up to rounding. */
@@ -137,63 +216,68 @@ export interface Proven {
  * @throws DynaError 'certificate' where there are too few images
  */
 export async function prove(
-  { model, path }: Assessed,
+  assessed: Assessed,
   certify: Referred,
   claim: Claim,
   originalMacs: number,
   { budget, ...options }: Options & { readonly budget?: number } = {},
 ): Promise<Proven> {
-  const seen = await observations(model, certify.images, options);
-  const { n, names, decisions } = seen;
-  const exits = decisions.length;
-  const scores = Float32Array.from({ length: n * (exits + 1) }, (_, i) => {
-    const e = i % (exits + 1);
-    return e === exits ? SCORE : seen.scores[Math.floor(i / (exits + 1)) * exits + e]!;
-  });
-  const answers = Int32Array.from({ length: n * (exits + 2) }, (_, i) => {
-    const row = Math.floor(i / (exits + 2));
-    const e = i % (exits + 2);
-    return e > exits ? certify.reference[row]! : seen.answers[row * names.length + e]!;
+  const { path } = assessed;
+  const { scores, answers: own, costs } = await assessed.on(certify.images, options);
+  const width = costs.length;
+  const answers = Int32Array.from({ length: certify.images.length * (width + 1) }, (_, i) => {
+    const row = Math.floor(i / (width + 1));
+    const column = i % (width + 1);
+    return column === width ? certify.reference[row]! : own[row * width + column]!;
   });
   const found = certifyPoints({
     ...claim,
-    points: path.map((p) => ({ ...p, thresholds: [...p.thresholds, TAKEN], shares: [...p.shares, 0] })),
+    points: path.map((p) => ({ ...p, shares: [...p.shares, 0] })),
     scores,
     answers,
-    costs: [...exitCosts(model.net), originalMacs],
+    costs: [...costs, originalMacs],
     ...(claim.risk === 'harm' ? { labels: certify.images.labels } : {}),
   });
   const message = found.message.replace('of the full model', "of the original's MACs");
   if (found.fullModelKept) return { certificate: { ...found, message }, model: undefined, meanMacs: originalMacs };
-  const inFile = (p: Certificate['chosen']) => ({
-    ...p,
-    thresholds: p.thresholds.slice(0, -1),
-    counts: p.counts.slice(0, -1),
-  });
-  const tested = found.points.filter((p) => p.thresholds.at(-1) === TAKEN);
+  const tested = found.points
+    .filter((p) => p.thresholds.some((t) => t !== NOT_TAKEN))
+    .map((p) => ({ ...p, counts: p.counts.slice(0, -1) }));
   const within = budget === undefined ? undefined : tested.find((p) => p.cost <= budget * originalMacs);
-  const wanted = tested.indexOf(within ?? found.chosen);
-  const own = tested.map(inFile);
-  const certificate: Certificate = { ...found, message, points: own, chosen: own[wanted]! };
-  return { certificate, model: certifiedOf(model, path, certificate), meanMacs: own[wanted]!.cost };
+  const chosen = within ?? tested.find((p) => p.cost === found.chosen.cost && sameThresholds(p, found.chosen))!;
+  const certificate: Certificate = { ...found, message, points: tested, chosen };
+  return { certificate, model: certifiedOf(assessed, certificate), meanMacs: chosen.cost };
 }
 
-function certifiedOf(model: Model, path: readonly OperatingPoint[], certificate: Certificate): CertifiedModel {
-  const decisions = decisionsOf(model.net);
-  const full = extremeMacs({ decisions, regions: costTable(model.net) }, Math.max);
-  const point = (p: Pick<OperatingPoint, 'thresholds' | 'risk' | 'cost' | 'shares'>, certified: boolean): Point => ({
-    thresholds: Object.fromEntries(decisions.map((d, i) => [d.name, p.thresholds[i]!])),
+const sameThresholds = (a: Pick<OperatingPoint, 'thresholds'>, b: Pick<OperatingPoint, 'thresholds'>): boolean =>
+  a.thresholds.every((t, i) => t === b.thresholds[i]);
+
+function certifiedOf({ model, path, thresholdsOf, exitsOf }: Assessed, certificate: Certificate): CertifiedModel {
+  const full = extremeMacs({ decisions: decisionsOf(model.net), regions: costTable(model.net) }, Math.max);
+  const point = (
+    p: Pick<OperatingPoint, 'thresholds' | 'risk' | 'cost'>,
+    shares: readonly number[],
+    certified: boolean,
+  ): Point => ({
+    thresholds: thresholdsOf(p),
     budget: Math.min(1, p.cost / full),
     risk: p.risk,
-    shares: p.shares,
+    shares: exitsOf(shares),
     certified,
   });
-  const proven = certificate.points.map((p) => point({ ...p, shares: p.counts.map((c) => c / certificate.n) }, true));
-  const beyond = path.slice(proven.length).map((p) => point(p, false));
+  const { n, points } = certificate;
+  const proven = points.map((p) =>
+    point(
+      p,
+      p.counts.map((c) => c / n),
+      true,
+    ),
+  );
+  const beyond = path.slice(proven.length).map((p) => point(p, p.shares, false));
   return {
     ...model,
     points: [...proven, ...beyond],
-    chosen: proven[certificate.points.indexOf(certificate.chosen)]!,
+    chosen: proven[points.indexOf(certificate.chosen)]!,
     certificate,
     hash: bindingHash(model.weights, model.preprocessing, proven),
     path,

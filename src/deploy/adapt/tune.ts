@@ -44,6 +44,11 @@ const LAST = 3;
 /** Items above this many values are trained in smaller batches, which bounds the memory of their gradients. */
 const LARGE_ITEM = 20_000;
 
+export const batchOf = ({ shape, length }: Dataset): number => Math.min(sizeOf(shape) > LARGE_ITEM ? 16 : 64, length);
+
+/** As many as show about 600,000 images, from 4 to 40. */
+export const epochsFor = ({ length }: Dataset): number => Math.max(4, Math.min(40, Math.round(600_000 / length)));
+
 /**
  * Trains the model's own weights and its heads together: every answer, the last one too, learns the labels and spreads
  * probabilities as the original does (Hinton et al. 2015). Convolutions that norms were folded into are trained as they
@@ -55,15 +60,14 @@ export async function tune(
   { original, start, images }: TuneRequest,
   { epochs, seed = 1, lr = 1e-3, augment, folder, session, signal, onProgress }: TuneOptions = {},
 ): Promise<ReadonlyMap<string, NDArray>> {
-  const batch = sizeOf(images.shape) > LARGE_ITEM ? 16 : 64;
   const training = train(start.net, {
     data: images,
     start: start.weights,
     teacher: { model: original, weight: 2, temperature: 2 },
-    epochs: epochs ?? Math.max(4, Math.min(40, Math.round(600_000 / images.length))),
+    epochs: epochs ?? epochsFor(images),
     weights: [...decisionsOf(start.net).map(() => 1), LAST],
     seed,
-    batch: Math.min(batch, images.length),
+    batch: batchOf(images),
     optimizer: relativeSteps(adamW({ weightDecay: 0 }), start.net, original.weights),
     lr,
     clip: 5,

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../data/index.ts';
-import { type Adapted, type AdaptOptions, type AdaptStage, adapt } from './adapt.ts';
+import { type Adapted, adapt } from './adapt.ts';
 import { exported, images, teacher } from './fixtures/classifier.ts';
+import type { AdaptOptions, AdaptStage } from './options.ts';
 import { keyOf, Work } from './work.ts';
 
 let home: string;
