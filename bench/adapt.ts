@@ -3,6 +3,8 @@
 // $DYNANEURAL_MODELS: folders with ONNX files, separated as in $PATH. CIFAR-10 classifiers get CIFAR-10; a file NAME.json
 // beside one (see bench/torch_models.py) tells its preprocessing and how many training images it has seen, else all.
 // $DYNANEURAL_PHOTOS: a folder of images for classifiers of other sizes; they are adapted without labels.
+// $DYNANEURAL_WAYS: only ways whose names hold one of these words, separated by commas; what others found before is kept.
+// $DYNANEURAL_THREADS: of the engine while it adapts; times are always taken with one.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
@@ -14,15 +16,20 @@ import { readOnnxFile } from '../src/graph/index.ts';
 import { readResult, writeResult } from './results.ts';
 
 /** What is tried; all of one model share their work folder, so that nothing is computed twice. */
-const ways: Readonly<Record<string, Pick<AdaptOptions, 'maxDisagreement' | 'maxHarm' | 'tune'> & { more?: boolean }>> =
-  {
-    'frozen, 0.5 %': { maxDisagreement: 0.005 },
-    'frozen, 2 %': { maxDisagreement: 0.02 },
-    'frozen, more images, 0.5 %': { maxDisagreement: 0.005, more: true },
-    'frozen, more images, 2 %': { maxDisagreement: 0.02, more: true },
-    'tuned without labels, 0.5 %': { maxDisagreement: 0.005, tune: true, more: true },
-    'tuned with labels, harm 0.5 %': { maxHarm: 0.005, tune: true, more: true },
-  };
+const ways: Readonly<
+  Record<string, Pick<AdaptOptions, 'maxDisagreement' | 'maxHarm' | 'tune' | 'skips'> & { more?: boolean }>
+> = {
+  'frozen, 0.5 %': { maxDisagreement: 0.005 },
+  'frozen, 2 %': { maxDisagreement: 0.02 },
+  'frozen, more images, 0.5 %': { maxDisagreement: 0.005, more: true },
+  'frozen, more images, 2 %': { maxDisagreement: 0.02, more: true },
+  'tuned without labels, 0.5 %': { maxDisagreement: 0.005, tune: true, more: true },
+  'tuned with labels, harm 0.5 %': { maxHarm: 0.005, tune: true, more: true },
+  'tuned with labels, skips too, harm 0.5 %': { maxHarm: 0.005, tune: true, skips: true, more: true },
+};
+
+const wanted = (process.env.DYNANEURAL_WAYS ?? '').split(',').filter(Boolean);
+const threads = Number(process.env.DYNANEURAL_THREADS ?? 0);
 
 /** Images by what they are for. */
 interface Sets {
@@ -101,6 +108,7 @@ async function one(path: string, way: string, work: string): Promise<object | un
     ...claim,
     work,
     seed: 1,
+    ...(threads ? { session: { intraOpNumThreads: threads } } : {}),
     onProgress: (stage, done, total) => process.stderr.write(`\r${stage} ${done}/${total}   `),
   });
   const seconds = (performance.now() - begin) / 1000;
@@ -121,6 +129,7 @@ async function one(path: string, way: string, work: string): Promise<object | un
     })),
     test,
     seconds: Math.round(seconds),
+    threads: threads || 'as many as cores',
     peakMemoryMiB: Math.round(process.resourceUsage().maxRSS / 1024),
   };
 }
@@ -141,6 +150,7 @@ export async function run(): Promise<void> {
   for (const path of paths) {
     const name = basename(path, '.onnx');
     for (const way of Object.keys(ways)) {
+      if (wanted.length > 0 && !wanted.some((w) => way.includes(w))) continue;
       const work = join('out', 'adapt-bench', name);
       const args = [...process.execArgv, script, '--one', path, way, work];
       const said = execFileSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
