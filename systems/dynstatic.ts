@@ -1,13 +1,6 @@
 import { gumbel, macTarget, masked, net, recalibrate, skip, type Trained, widths } from 'dynaneural';
 import { takeBatch } from 'dynaneural/data';
-import {
-  type Decision,
-  decisionsOf,
-  type Net,
-  ownThresholds,
-  type Thresholds,
-  thresholdName,
-} from 'dynaneural/dynamic';
+import { decisionsOf, forcedThresholds, type Net, ownThresholds, thresholdName } from 'dynaneural/dynamic';
 import { encodeModel, type NDArray, ndarray, stripDefaults, toOnnx } from 'dynaneural/graph';
 import { compile } from 'dynaneural/runtime';
 import { backbone } from './shared/backbone.ts';
@@ -74,23 +67,11 @@ async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: num
   return recalibrate(trained, splits.train, { seed });
 }
 
-/** Thresholds that force everybody into a mode. */
-function forced(decisions: readonly Decision[], choices: Readonly<Record<string, string>>): Thresholds {
-  const far = 1e9;
-  return Object.fromEntries(
-    decisions.map((d) => {
-      const k = d.options.findIndex((o) => o.name === choices[d.name]);
-      if (d.rule === 'threshold') return [d.name, k === 1 ? -far : far];
-      return [d.name, d.options.map((_, i) => (i === Math.max(0, k) ? 0 : far))];
-    }),
-  );
-}
-
 /** Largest difference of any logit between a mode compiled gate-free and the masked net that is forced into it. */
 async function differences({ net: made, weights }: Weighted, images: NDArray): Promise<number[]> {
   const found: number[] = [];
   for (const choices of Object.values(modes)) {
-    const { output } = masked(made, forced(decisionsOf(made), choices));
+    const { output } = masked(made, forcedThresholds(decisionsOf(made), choices));
     const files = [plainBytes(made, weights, choices), encodeModel(toOnnx({ logits: output }, { weights }))];
     const [a, b] = await Promise.all(files.map((f) => logitsOf(f, images)));
     found.push(a!.reduce((most, v, i) => Math.max(most, Math.abs(v - b![i]!)), 0));
@@ -116,7 +97,7 @@ async function switching({ net: made, weights }: Weighted, image: NDArray, round
   const session = { intraOpNumThreads: 1 };
   const runner = await compile(bytes, session);
   const settings = Object.values(modes).map((choices) => {
-    const set = forced(decisions, choices);
+    const set = forcedThresholds(decisions, choices);
     return Object.fromEntries(
       decisions.map((d) => {
         const value = set[d.name]!;

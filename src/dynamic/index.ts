@@ -19,6 +19,7 @@ export {
   type WeighDecision,
 } from './decision.ts';
 export { expectedCost } from './expected-cost.ts';
+export { forcedThresholds } from './forced.ts';
 export {
   type GateSettings,
   gateSettings,

@@ -1,6 +1,6 @@
 import { takeBatch } from 'dynaneural/data';
 import { type Measured, measure } from 'dynaneural/deploy';
-import { type Decision, decisionsOf, type Thresholds } from 'dynaneural/dynamic';
+import { decisionsOf, forcedThresholds } from 'dynaneural/dynamic';
 import { type Context, phase } from './context.ts';
 import { plainBytes, sparseBytes } from './evaluate.ts';
 import { weightsDigest } from './fit.ts';
@@ -9,15 +9,6 @@ import type { Judged } from './trial.ts';
 
 /** All times are taken with one thread: what one request costs on a server that runs many. */
 const session = { intraOpNumThreads: 1 };
-
-/** Everybody takes the first option of each decision: the full way. */
-const firstOptions = (decisions: readonly Decision[]): Thresholds =>
-  Object.fromEntries(
-    decisions.map((d) => [
-      d.name,
-      d.rule === 'threshold' ? Number.POSITIVE_INFINITY : d.options.map((_, k) => (k === 0 ? 0 : 1e9)),
-    ]),
-  );
 
 export interface Timed extends Measured {
   /** Of the static net at the same MACs. */
@@ -44,7 +35,7 @@ export async function timesOf(
     return measure(
       {
         dynamic: sparseBytes(net, weights, thresholds),
-        nobodyExits: sparseBytes(net, weights, firstOptions(decisionsOf(net))),
+        nobodyExits: sparseBytes(net, weights, forcedThresholds(decisionsOf(net))),
         static: plainBytes(plain.net, plain.weights),
         // What nobody takes comes last: it is only timed.
         cuts: [...ways.map((w) => plainBytes(net, weights, w.choices)), plainBytes(made, own)],
