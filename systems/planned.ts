@@ -8,14 +8,6 @@ const plan = (id: string, title: string, claim: string, builds: string, anchors:
 /** Systems that are not built yet: what the field claims, and how it will be measured here. */
 export const planned: readonly Planned[] = [
   plan(
-    'deformable',
-    'Dynamic residual blocks, deformable kernels',
-    '+2.1 points',
-    'bilinear-sampled, modulated deformable convolution; input-conditioned kernel mixture',
-    'DCNv2-v4, CondConv, DyConv',
-    'accuracy at equal parameters and at equal MACs on rotated and scaled images',
-  ),
-  plan(
     'channel-gating',
     'Channel pruning by feature importance',
     '-73 % FLOPs for 1.8 points',

@@ -96,11 +96,11 @@ export async function trainOnce(
     onProgress(p) {
       if (!started) cx.progress.start(name, p.steps);
       started = true;
-      const last = Object.values(p.accuracy).at(-1) ?? 0;
+      const last = Object.values(p.accuracy).at(-1);
       cx.progress.update(p.step, {
         epoch: `${p.epoch}/${p.epochs}`,
         loss: p.loss.toFixed(3),
-        'accuracy %': (100 * last).toFixed(1),
+        ...(last === undefined ? {} : { 'accuracy %': (100 * last).toFixed(1) }),
         ...(p.cost === undefined ? {} : { 'MACs %': (100 * p.cost).toFixed(0) }),
         left: `${Math.round(p.secondsLeft)} s`,
       });
