@@ -4,6 +4,7 @@
  * The front page of the library; each floor has more: dynaneural/graph, /nn, /data, /dynamic, /train, /runtime, /deploy.
  */
 export {
+  bccd,
   cifar10,
   type Dataset,
   dataset,

@@ -16,14 +16,6 @@ export const planned: readonly Planned[] = [
     'accuracy/MACs curve against static L1 pruning (fine-tuned) and slimmable',
   ),
   plan(
-    'dynamic-dense',
-    'Cross-layer dynamic connections for detection',
-    '+4.5 mAP',
-    'DenseNet whose edges carry input-conditioned attention and are dropped under a threshold; a detection head',
-    'DynamicHead, Dynamic Routing, CondenseNet',
-    'mAP@.5 plain / dense / dynamic, edges used, MACs',
-  ),
-  plan(
     'video',
     'Spatiotemporal',
     '-37 % compute',

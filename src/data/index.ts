@@ -1,5 +1,6 @@
 /** Data sets, where they come from, and the batches made of them. */
 export { type Augment, type Batch, normalise, type Preprocessing, takeBatch } from './batch.ts';
+export { type BccdOptions, type BccdSplit, bccd, locateBccd } from './bccd.ts';
 export { readCifar } from './cifar.ts';
 export { type CocoAnnotations, type CocoImage, type CocoOptions, cocoFolder, readCoco } from './coco.ts';
 export {
@@ -40,3 +41,5 @@ export {
   type StreamSource,
   streamLoader,
 } from './stream.ts';
+export { readVoc, type VocAnnotation, type VocObject } from './voc.ts';
+export { pascalVoc, type VocOptions } from './voc-folder.ts';

@@ -1,5 +1,5 @@
 import type { System, SystemResult, Works } from './system.ts';
-import { figureText, HEAD, rowOf, spreadText } from './text.ts';
+import { figureText, headOf, rowOf, spreadText } from './text.ts';
 
 const line = (cells: readonly string[]): string => `| ${cells.map((c) => c.replaceAll('|', '\\|')).join(' | ')} |`;
 
@@ -24,7 +24,7 @@ function section(system: Works, result: SystemResult | undefined): string[] {
     ...head,
     `${data}; ${seeds.length} seed${seeds.length === 1 ? '' : 's'} of the decision phase; ${machine}; commit ${commit}.`,
     '',
-    ...table(HEAD, contenders.map(rowOf)),
+    ...table(headOf(result), contenders.map(rowOf)),
     '',
     ...table(
       ['figure', 'value', 'remark'],
@@ -34,7 +34,7 @@ function section(system: Works, result: SystemResult | undefined): string[] {
     ...(spread.length > 0
       ? ['How choices differ across inputs:', '', ...spread.map((s) => `- ${spreadText(s)}`), '']
       : []),
-    ...(curve.length > 0 ? [`![accuracy over MACs](systems/${system.id}.svg)`, ''] : []),
+    ...(curve.length > 0 ? [`![${result.measure ?? 'accuracy'} over MACs](systems/${system.id}.svg)`, ''] : []),
     ...(notes.length > 0 ? [...notes.map((n) => `- ${n}`), ''] : []),
     `Made by \`${command}\` ([results/${system.id}.json](../results/${system.id}.json)).`,
     '',

@@ -1,7 +1,10 @@
 import type { SystemResult } from './system.ts';
 
 /** A result's curve as SVG text, accuracy over MACs; undefined where there is none. */
-export async function plotSvg({ curve, contenders }: SystemResult, title: string): Promise<string | undefined> {
+export async function plotSvg(
+  { curve, contenders, measure = 'accuracy' }: SystemResult,
+  title: string,
+): Promise<string | undefined> {
   if (curve.length === 0) return undefined;
   const [Plot, { parseHTML }] = await Promise.all([import('@observablehq/plot'), import('linkedom')]);
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
@@ -16,7 +19,7 @@ export async function plotSvg({ curve, contenders }: SystemResult, title: string
     marginRight: 120,
     grid: true,
     x: { label: 'MACs of an image, millions' },
-    y: { label: 'test accuracy, %' },
+    y: { label: `test ${measure}, %` },
     color: { legend: false },
     marks: [
       Plot.line(points, { x: 'macs', y: 'accuracy', stroke: 'series', sort: 'macs' }),

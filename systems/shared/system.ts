@@ -86,6 +86,8 @@ export interface CurvePoint {
 /** What a system finds out. */
 export interface Findings {
   readonly data: string;
+  /** What stands under `accuracy`, where it is something else, e.g. "mAP@.5". */
+  readonly measure?: string;
   /** Names of the figures that say it in one line. */
   readonly headline: readonly string[];
   readonly contenders: readonly Contender[];

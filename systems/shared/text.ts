@@ -18,9 +18,17 @@ export function figureText({ value, unit }: Figure): string {
   return `${number}${spread(value, digits)}${unit === 'x' ? 'x' : unit === '' ? '' : ` ${unit}`}`;
 }
 
-export const HEAD = ['', 'accuracy', 'MACs', 'ms, one image', 'ms, batches of 64', 'p95', 'worst case'];
+export const headOf = ({ measure = 'accuracy' }: Pick<SystemResult, 'measure'>): string[] => [
+  '',
+  measure,
+  'MACs',
+  'ms, one image',
+  'ms, batches of 64',
+  'p95',
+  'worst case',
+];
 
-/** One contender's row of the table; its cells stand under `HEAD`. */
+/** One contender's row of the table; its cells stand under `headOf`. */
 export const rowOf = (c: Contender): string[] => [
   c.role === 'dynamic' ? c.name : `${c.name} (${c.role})`,
   percent(c.accuracy),
@@ -82,7 +90,7 @@ export function resultText(given: object): readonly string[] {
   return [
     `${data}; ${machine}`,
     '',
-    ...table([HEAD, ...contenders.map(rowOf)]),
+    ...table([headOf(result), ...contenders.map(rowOf)]),
     '',
     ...table(figures.map((f) => [f.name, figureText(f)])),
     ...(spreads.length > 0 ? ['', ...spreads.map(spreadText)] : []),
