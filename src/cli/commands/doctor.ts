@@ -1,7 +1,7 @@
 import { access, constants, rm, statfs, writeFile } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { cacheFolder, type DatasetName, datasets, locateDataset } from '../../data/index.ts';
+import { cacheFolder, type DatasetName, datasets, locateBccd, locateDataset } from '../../data/index.ts';
 import { makeFolder } from '../../files.ts';
 import { environment } from '../../runtime/index.ts';
 import { table } from '../../table.ts';
@@ -31,7 +31,8 @@ export async function doctor(): Promise<Outcome> {
     ...(await engine()),
     memory(),
     await writable(cache),
-    ...(Object.keys(datasets) as DatasetName[]).map((name) => dataSet(name, cache)),
+    ...(Object.keys(datasets) as DatasetName[]).map((name) => dataSet(name, locateDataset(name, cache), cache)),
+    dataSet('bccd', locateBccd(cache), cache),
   ];
   const bad = checks.filter((c) => c.state === 'problem').length;
   const sign = { ok: pc.green('ok'), note: pc.yellow('note'), problem: pc.red('problem') };
@@ -131,9 +132,7 @@ async function removeEmpty(first: string, cache: string): Promise<void> {
   for (let at = cache; at.length >= first.length; at = dirname(at)) await rmdir(at);
 }
 
-function dataSet(name: DatasetName, cache: string): Check {
-  const place = locateDataset(name, cache);
-  return place
+const dataSet = (name: string, place: string | undefined, cache: string): Check =>
+  place
     ? { name, state: 'ok', found: place }
     : { name, state: 'note', found: 'not here', fix: `it will be downloaded into ${cache} when it is first used` };
-}
