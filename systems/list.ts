@@ -1,13 +1,24 @@
 import { adaptiveDepth } from './adaptive-depth.ts';
+import { channelGating } from './channel-gating/index.ts';
 import { deformable } from './deformable/index.ts';
 import { dynamicDense } from './dynamic-dense/index.ts';
 import { dynstatic } from './dynstatic.ts';
 import { earlyExit } from './early-exit.ts';
 import { scheduling } from './gumbel.ts';
 import { planned } from './planned.ts';
+import { sceneVit } from './scene-vit/index.ts';
 import type { System } from './shared/system.ts';
 
-const working: readonly System[] = [earlyExit, adaptiveDepth, scheduling, dynstatic, deformable, dynamicDense];
+const working: readonly System[] = [
+  earlyExit,
+  adaptiveDepth,
+  scheduling,
+  dynstatic,
+  deformable,
+  channelGating,
+  dynamicDense,
+  sceneVit,
+];
 
 /** All systems, those that work first. */
 export const systems: readonly System[] = [...working, ...planned];

@@ -8,14 +8,6 @@ const plan = (id: string, title: string, claim: string, builds: string, anchors:
 /** Systems that are not built yet: what the field claims, and how it will be measured here. */
 export const planned: readonly Planned[] = [
   plan(
-    'channel-gating',
-    'Channel pruning by feature importance',
-    '-73 % FLOPs for 1.8 points',
-    'L1-pooled saliency, top-k channels, real small GEMMs; slimmable widths with a per-input gate',
-    'FBS (ResNet-18 2x), US-Nets (-74 % costs 7.6), DS-Net',
-    'accuracy/MACs curve against static L1 pruning (fine-tuned) and slimmable',
-  ),
-  plan(
     'video',
     'Spatiotemporal',
     '-37 % compute',
@@ -110,14 +102,6 @@ export const planned: readonly Planned[] = [
     'local SGD, top-k + quantised updates with error feedback, clipping, noise and accountant, nested widths for weak clients',
     'FedAvg, QSGD, HeteroFL, Opacus',
     'serialised bytes both ways, accuracy at epsilon inf / 8 / 2, non-IID',
-  ),
-  plan(
-    'scene-vit',
-    'Scene-adaptive vision transformer',
-    'none given',
-    'weather head -> heads, tokens and layers of a ViT gated',
-    'DynamicViT, AdaViT, HydraFusion',
-    'recall at fixed precision for each weather; MACs',
   ),
   plan(
     'trajectory',
