@@ -1,4 +1,4 @@
-import { type ExitPlan, planExits, readForeign } from '../deploy/adapt/index.ts';
+import { type ExitPlan, planExits, readForeign, type SkipPlace, skipPlaces } from '../deploy/adapt/index.ts';
 import { DynaError } from '../errors.ts';
 import {
   forEachNode,
@@ -71,12 +71,13 @@ export function layersOf(graph: OnnxGraph): Layer[] {
 }
 
 /** Where exits could stand in a foreign model, or why `dyna adapt` would refuse it. */
-export function exitsIn(path: string): { plan?: ExitPlan; obstacle?: string } {
+export function exitsIn(path: string): { plan?: ExitPlan; skips: readonly SkipPlace[]; obstacle?: string } {
   try {
-    return { plan: planExits(readForeign(readOnnxFile(path))) };
+    const foreign = readForeign(readOnnxFile(path));
+    return { plan: planExits(foreign), skips: skipPlaces(foreign) };
   } catch (error) {
     if (!(error instanceof DynaError)) throw error;
-    return { obstacle: error.message };
+    return { skips: [], obstacle: error.message };
   }
 }
 

@@ -2,9 +2,9 @@ import type { Ticks } from '../shared/clock.ts';
 import { stat } from '../shared/stats.ts';
 import type { Contender, Figure, Role } from '../shared/system.ts';
 import { ALLOWED, edgesOf } from './choose.ts';
-import type { Trial } from './contest.ts';
 import { crossEdges } from './detector.ts';
 import type { Precision } from './judge.ts';
+import type { Trial } from './trial.ts';
 
 /** The nets without decisions. */
 export const FIXED: Readonly<Record<string, Role>> = {

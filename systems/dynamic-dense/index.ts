@@ -5,12 +5,12 @@ import { type Context, phase } from '../shared/context.ts';
 import { weightsDigest } from '../shared/fit.ts';
 import type { CurvePoint, Findings, Works } from '../shared/system.ts';
 import { choicesOf, mostTaken } from './choose.ts';
-import { type Trial, trialOf } from './contest.ts';
 import { cells, describe } from './data.ts';
 import { FULL, QUICK } from './detector.ts';
 import { cutFile, shipped } from './evaluate.ts';
 import { CUT, FIXED, figuresOf, row } from './figures.ts';
 import type { Precision } from './judge.ts';
+import { type Trial, trialOf } from './trial.ts';
 
 /** Times of one image, of the first seed's nets, in turns. */
 async function timesOf(cx: Context, { fixed, dynamic }: Trial, images: ReturnType<typeof takeBatch>['x']) {

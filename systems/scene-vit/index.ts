@@ -21,6 +21,7 @@ import { blindRows, byWeather, clock, gains, row, type Statics, sceneRow } from 
 import { scenesOf } from './scenes.ts';
 import { type SceneTimes, timesOf } from './times.ts';
 import { shapeOf, target, trainFurther, trainScene, trainShallow, trainStatic } from './training.ts';
+import { WEATHERS, type Weather } from './weather.ts';
 
 /** What gates read, and what the series are called. */
 const series = { weather: 'weather gates', image: 'image gates' } as const satisfies Record<Reads, string>;
@@ -88,7 +89,8 @@ async function run(cx: Context): Promise<Findings> {
     times.push(await timesOf(cx, name, t.model, thresholds, { plain, same }, splits.test.data));
   }
   const main = series.weather;
-  const night = (j: Judged) => j.uses[3]!.macs / j.uses[0]!.macs;
+  const spent = (j: Judged, weather: Weather) => j.uses[WEATHERS.indexOf(weather)]!.macs;
+  const night = (j: Judged) => spent(j, 'night') / spent(j, 'clear');
   return {
     data: `CIFAR-10 in simulated weather: ${train.length} train, ${tune.length} tune, ${test.length} test (official)`,
     headline: [

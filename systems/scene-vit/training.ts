@@ -1,5 +1,4 @@
 import { adamW, cosine, exponential, macTarget, type Trained } from 'dynaneural';
-import type { Net } from 'dynaneural/dynamic';
 import { add, cast, mul, reshape } from 'dynaneural/graph';
 import { crossEntropy } from 'dynaneural/nn';
 import type { Task, TrainOptions } from 'dynaneural/train';
@@ -107,5 +106,5 @@ export async function trainScene(
       cost: [macTarget(macs), usage('skip', layers), usage('heads', heads)],
     },
   });
-  return { net: deployed as Net, weights: trained.weights };
+  return { net: deployed, weights: trained.weights };
 }

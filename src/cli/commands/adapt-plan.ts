@@ -4,7 +4,7 @@ import type { Outcome } from '../context.ts';
 import { count, percent } from '../format.ts';
 
 /** A plan for programs. */
-export const planJson = ({ places, exits, macs }: ExitPlan) => ({
+export const planJson = ({ places, exits, macs }: ExitPlan, skips: readonly SkipPlace[] = []) => ({
   macs,
   places: places.map((p) => ({
     name: p.name,
@@ -14,6 +14,7 @@ export const planJson = ({ places, exits, macs }: ExitPlan) => ({
     ratio: p.ratio,
     exit: exits.includes(p),
   })),
+  skips: skips.map(({ name, blocks, share, ratio }) => ({ name, blocks, share, ratio })),
 });
 
 /** The places of a plan, as a table. */
@@ -34,10 +35,7 @@ export function planTable({ places, exits, macs }: ExitPlan): string[] {
 
 /** What `--plan` gives. */
 export const planned = (plan: ExitPlan, skips: readonly SkipPlace[]): Outcome => ({
-  json: {
-    ...planJson(plan),
-    skips: skips.map(({ name, blocks, share, ratio }) => ({ name, blocks, share, ratio })),
-  },
+  json: planJson(plan, skips),
   text: [
     ...planTable(plan),
     'Choose others with --exit-at, by these names.',

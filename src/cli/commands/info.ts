@@ -41,7 +41,7 @@ function foreign(path: string, model: OnnxModel, file: FileFacts, layers: readon
   return {
     json: {
       ...{ model: path, kind: 'onnx', file, layers, summary: found ?? null, notes, obstacle: obstacle ?? null },
-      exits: exits.plan ? planJson(exits.plan) : null,
+      exits: exits.plan ? planJson(exits.plan, exits.skips) : null,
       exitObstacle: exits.obstacle ?? null,
     },
     text: [
