@@ -93,8 +93,8 @@ describe('a runner in a worker', () => {
 
   it('finishes what runs, rejects what waits, and closes once', async () => {
     const runner = await compileInWorker(model('slow'), { intraOpNumThreads: 1 });
-    const running = runner.run(slowFeeds(2000));
-    const waiting = runner.run(slowFeeds(2000)).catch((e) => e);
+    const running = runner.run(slowFeeds(6000));
+    const waiting = runner.run(slowFeeds(6000)).catch((e) => e);
     await new Promise((r) => setTimeout(r, 40)); // the first is inside the engine now
     const closed = Promise.all([runner.close(), runner.close()]);
     await expect(running).resolves.toHaveProperty('y');
