@@ -36,9 +36,11 @@ const WANTED = 0.95;
 const what =
   `realisation: time of what each input's path would take compiled gate-free, over the measured time of the dynamic
 file (wanted: ${WANTED}). speedup: the plain net without the mechanism over the dynamic file, by the clock; macSpeedup: by
-multiply-accumulates. ratio: what the decision guards over its own time, by the planner's model. spent: what one run of the
-dynamic file for one input spends its time on. breakEven: the smallest size at which the dynamic file is faster than the plain
-net. Shares are forced by thresholds at the middle score; units kept: half.`.replaceAll('\n', ' ');
+multiply-accumulates. worth: the time of what the decision guards over its own time, both measured (guarded MACs at the plain
+net's speed; dynamic minus ideal time); planned: the same by the planner's model. spent: what one run of the dynamic file for
+one input spends its time on. reachedFrom: the smallest size from which on the realisation is as wanted; breakEven: the
+smallest one at which the dynamic file is faster than the plain net. Shares are forced by thresholds at the middle score; units
+kept: half.`.replaceAll('\n', ' ');
 
 /** Numbers in [-1, 1) that look random and repeat. */
 const waves = (dims: readonly number[], phase: number): NDArray =>
@@ -181,19 +183,26 @@ async function measured(one: Case, size: number): Promise<Record<string, unknown
     has ? mean(decodeTrace((await file.runner.run({ input })).trace!, key).map((t) => t.macs)) : macs(net);
   const macs1 = mean(await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((i) => macsOf(single, keyOne, row(x, i)))));
   const macs64 = await macsOf(many, keyMany, x);
+  const plans = plan(net);
+  const guarded = Math.min(...plans.map((p) => p.guardedMacs)) / plainMacs;
+  /** How many times its own time a decision guards; `decisions` share what the file takes above the ideal. */
+  const worth = (dynamic: number, ideal: number, plainMs: number): number | null =>
+    plans.length === 0
+      ? null
+      : round((guarded * plainMs * plans.length) / Math.max(dynamic - ideal, 0.001 * plainMs), 1);
   const result = {
     size,
     shares: share.map((s) => round(s)),
-    ratio: round(Math.min(Number.POSITIVE_INFINITY, ...plan(net).map((p) => p.ratio)), 1),
+    planned: round(Math.min(Number.POSITIVE_INFINITY, ...plans.map((p) => p.ratio)), 1),
     one: {
       ...{ form: one.form, dynamicMs: round(dynamic1), idealMs: round(ideal1), plainMs: round(median(ones.at(-1)!)) },
       ...{ realisation: round(ideal1 / dynamic1), speedup: round(median(ones.at(-1)!) / dynamic1) },
-      macSpeedup: round(plainMacs / macs1),
+      ...{ macSpeedup: round(plainMacs / macs1), worth: worth(dynamic1, ideal1, median(ones.at(-1)!)) },
     },
     batch: {
       ...{ form: 'rows', dynamicMs: round(ms64[0]!), idealMs: round(ideal64), plainMs: round(ms64.at(-1)!) },
       ...{ realisation: round(ideal64 / ms64[0]!), speedup: round(ms64.at(-1)! / ms64[0]!) },
-      macSpeedup: round(plainMacs / macs64),
+      ...{ macSpeedup: round(plainMacs / macs64), worth: worth(ms64[0]!, ideal64, ms64.at(-1)!) },
     },
     spent,
   };
@@ -219,11 +228,23 @@ function weightsFor(net: Net, known: ReadonlyMap<string, NDArray>): Map<string, 
   return weights;
 }
 
+interface Side {
+  readonly realisation: number;
+  readonly speedup: number;
+  readonly worth: number | null;
+}
 type Measured = Awaited<ReturnType<typeof measured>> & {
   readonly size: number;
-  readonly one: { readonly realisation: number; readonly speedup: number };
-  readonly batch: { readonly realisation: number; readonly speedup: number };
+  readonly one: Side;
+  readonly batch: Side;
 };
+
+/** The smallest size from which on something holds; null where it does not hold at the largest. */
+function from(sizes: readonly Measured[], holds: (s: Measured) => boolean): number | null {
+  let found: number | null = null;
+  for (const s of sizes) found = holds(s) ? (found ?? s.size) : null;
+  return found;
+}
 
 export async function run(): Promise<void> {
   const started = performance.now();
@@ -236,16 +257,23 @@ export async function run(): Promise<void> {
       sizes.push(result);
       const { one: a, batch: b } = result;
       console.log(
-        `${one.name.padEnd(30)} ${String(size).padStart(4)}  one: realisation ${a.realisation}, ${a.speedup}x   batch: ${b.realisation}, ${b.speedup}x`,
+        `${one.name.padEnd(30)} ${String(size).padStart(4)}  one: realisation ${a.realisation}, ${a.speedup}x, worth ${a.worth}   batch: ${b.realisation}, ${b.speedup}x, worth ${b.worth}`,
       );
     }
-    const best = sizes.at(-1)!;
-    const reached = best.one.realisation >= WANTED && best.batch.realisation >= WANTED;
-    const breakEven = (of: 'one' | 'batch') => sizes.find((s) => s[of].speedup > 1)?.size ?? null;
+    const both = (f: (side: Side) => boolean) => ({
+      one: from(sizes, (s) => f(s.one)),
+      batch: from(sizes, (s) => f(s.batch)),
+    });
+    const reachedFrom = both((side) => side.realisation >= WANTED);
     rows.push({
-      ...{ decision: one.name, kind: one.kind, unit: one.unit, reached },
-      ...(reached || !one.why ? {} : { why: one.why }),
-      breakEven: { one: breakEven('one'), batch: breakEven('batch') },
+      ...{
+        decision: one.name,
+        kind: one.kind,
+        unit: one.unit,
+        reachedFrom,
+        breakEven: both((side) => side.speedup > 1),
+      },
+      ...((reachedFrom.one && reachedFrom.batch) || !one.why ? {} : { why: one.why }),
       sizes,
     });
   }

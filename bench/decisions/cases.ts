@@ -153,25 +153,25 @@ const packed =
 /** Every decision of the field, on a block that is worth it. */
 export const cases: readonly Case[] = [
   select({
-    ...{ name: 'exit', unit: 'channels', sizes: [64] },
+    ...{ name: 'exit', unit: 'channels', sizes: [32, 64, 128, 192] },
     make: (size) => net(image, (x) => classify(body(exit(body(stem(x, size), size), { head: classify }), size))),
   }),
   select({
-    ...{ name: 'skip', unit: 'channels', sizes: [16, 64] },
+    ...{ name: 'skip', unit: 'channels', sizes: [16, 32, 64, 128, 192] },
     make: (size) => net(image, (x) => classify(skip(stem(x, size), (t) => body(t, size)))),
   }),
   select({
-    ...{ name: 'layer skip', unit: 'token width', sizes: [128] },
+    ...{ name: 'layer skip', unit: 'token width', sizes: [64, 128, 192, 256] },
     make: (size) =>
       net(image, (x) => answer(skip(tokensOf(x, size), (t) => layers(t, 2), { gate: (t) => gate(takeToken(t)) }))),
   }),
-  select({ ...{ name: 'width, copies', unit: 'channels', sizes: [64], views: 'copies' }, make: slim }),
+  select({ ...{ name: 'width, copies', unit: 'channels', sizes: [64, 128, 192], views: 'copies' }, make: slim }),
   select({
-    ...{ name: 'width, slices', unit: 'channels', sizes: [64], views: 'slices', make: slim },
+    ...{ name: 'width, slices', unit: 'channels', sizes: [64, 128, 192], views: 'slices', make: slim },
     why: 'a narrower weight is cut out of the widest one while running, and so cannot be packed beforehand',
   }),
   select({
-    ...{ name: 'experts, best of 4', unit: 'channels', sizes: [64] },
+    ...{ name: 'experts, best of 4', unit: 'channels', sizes: [64, 128, 192] },
     make: (size) =>
       net(image, (x) =>
         classify(
@@ -183,7 +183,7 @@ export const cases: readonly Case[] = [
       ),
   }),
   select({
-    ...{ name: 'experts, best two of 4', unit: 'channels', sizes: [64] },
+    ...{ name: 'experts, best two of 4', unit: 'channels', sizes: [64, 128, 192] },
     make: (size) =>
       net(image, (x) =>
         classify(
@@ -196,7 +196,7 @@ export const cases: readonly Case[] = [
       ),
   }),
   select({
-    ...{ name: 'dense edges', unit: 'channels', sizes: [64] },
+    ...{ name: 'dense edges', unit: 'channels', sizes: [64, 128, 192] },
     make: (size) =>
       net(image, (x) => {
         const sources = [stem(x, size)];
@@ -254,7 +254,13 @@ export const cases: readonly Case[] = [
     plain: (_, size) => gated(size, (t, w) => conv(t, w, both)),
   },
   {
-    ...{ name: 'transformer feed-forward skip', kind: 'select', unit: 'token width', sizes: [192], form: 'rows' },
+    ...{
+      name: 'transformer feed-forward skip',
+      kind: 'select',
+      unit: 'token width',
+      sizes: [128, 192, 256],
+      form: 'rows',
+    },
     make: (size) =>
       net(image, (x) =>
         answer(

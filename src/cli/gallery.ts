@@ -6,7 +6,9 @@ import type { Progress } from '../progress.ts';
 export interface Gallery {
   readonly systems: readonly GallerySystem[];
   runSystem(system: GallerySystem, options: GalleryOptions): Promise<{ result: object; files: readonly string[] }>;
-  trainShared(options: GalleryOptions): Promise<{ readonly accuracy: number; readonly seconds: number }>;
+  trainShared(
+    options: GalleryOptions,
+  ): Promise<{ readonly accuracy: number; readonly seconds: number; readonly folder: string }>;
   readResult(id: string, folders: readonly (string | URL)[]): object | undefined;
   resultText(result: object): readonly string[];
   headline(result: object): string;

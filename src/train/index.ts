@@ -8,5 +8,5 @@ export type { TrainingData } from './source.ts';
 export { type StepOptions, type TrainingGraphs, trainingGraphs } from './step.ts';
 export { type StopReason, TrainingStopped } from './stopped.ts';
 export { classification, type Target, type Task, type Wanted } from './task.ts';
-export { openTrained, saveTrained } from './trained.ts';
+export { openTrained, type SaveTrainedOptions, saveTrained } from './trained.ts';
 export type { EpochMetrics, Trained } from './types.ts';

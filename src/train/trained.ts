@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { type Net, parametersOf } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { makeFolder, writeAtomic } from '../files.ts';
-import { sameShape } from '../graph/index.ts';
+import { type NDArray, ndarray, sameShape } from '../graph/index.ts';
+import { halfBits, halfValue } from '../graph/ops/half.ts';
 import { decodeState, encodeState } from './container.ts';
 import type { Trained } from './types.ts';
 
@@ -12,6 +13,22 @@ const NAME = 'trained.dyna';
 
 type Meta = Omit<Trained, 'net' | 'weights'> & { readonly name: string };
 
+export interface SaveTrainedOptions {
+  /** Rounds matrices and kernels to 16-bit floats: half the size. Vectors (norms, biases) stay as they are. */
+  readonly halves?: boolean;
+}
+
+/** Largest half; what lies beyond would become infinity. */
+const MOST = 65504;
+
+const narrow = (t: NDArray): NDArray =>
+  t.dtype !== 'float32' || t.dims.length < 2 || (t.data as Float32Array).some((v) => !(Math.abs(v) <= MOST))
+    ? t
+    : ndarray('float16', t.dims, Uint16Array.from(t.data as Float32Array, halfBits));
+
+const wide = (t: NDArray): NDArray =>
+  t.dtype === 'float16' ? ndarray('float32', t.dims, Float32Array.from(t.data as Uint16Array, halfValue)) : t;
+
 /**
  * Saves a trained net's numbers, class names, preprocessing and history as one file in `folder`, whole or not at all. The
  * net itself is code and stays with you; `save` of the deploy floor writes a file that needs no code.
@@ -19,14 +36,19 @@ type Meta = Omit<Trained, 'net' | 'weights'> & { readonly name: string };
  * @throws DynaError 'file' when it cannot be written; an older file stays whole
  * @example await saveTrained(trained, 'out/fashion');
  */
-export async function saveTrained({ net, weights, ...rest }: Trained, folder: string): Promise<void> {
+export async function saveTrained(
+  { net, weights, ...rest }: Trained,
+  folder: string,
+  { halves = false }: SaveTrainedOptions = {},
+): Promise<void> {
   await makeFolder(folder);
   const meta: Meta = { ...rest, name: net.name };
-  await writeAtomic(join(folder, NAME), encodeState(KIND, meta, weights));
+  const stored = halves ? [...weights].map(([name, t]) => [name, narrow(t)] as const) : weights;
+  await writeAtomic(join(folder, NAME), encodeState(KIND, meta, stored));
 }
 
 /**
- * Opens what `saveTrained` wrote, for the same net.
+ * Opens what `saveTrained` wrote, for the same net; halves become 32-bit floats again.
  *
  * @throws DynaError 'file' when it is missing, truncated or altered; 'model' when its parameters are not those of `net`
  * @example const trained = await openTrained('out/fashion', fashion);
@@ -37,7 +59,8 @@ export async function openTrained(folder: string, net: Net): Promise<Trained> {
     const why = cause.code === 'ENOENT' ? 'there is no such file' : cause.message;
     throw new DynaError('file', `${path} could not be read: ${why}`, { fix: 'train the net and save it first', cause });
   });
-  const { meta, tensors: weights } = decodeState(KIND, bytes, path);
+  const { meta, tensors } = decodeState(KIND, bytes, path);
+  const weights = new Map([...tensors].map(([n, t]) => [n, wide(t)]));
   const { name, ...rest } = meta as Meta;
   const params = parametersOf(net);
   for (const p of params) {

@@ -17,6 +17,8 @@ export interface Context {
   readonly seeds: readonly number[];
   /** What may be thrown away but costs time: trained nets, checkpoints, outcomes of phases. */
   readonly cache: string;
+  /** Finished trainings that came with the checkout; not there in the quick form. */
+  readonly weights?: string;
   readonly progress: Progress;
   note(line: string): void;
   readonly signal?: AbortSignal;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Dataset, type Net, oneCycle, openTrained, saveTrained, sgd, type Trained, train } from 'dynaneural';
 import { fingerprint } from 'dynaneural/data';
 import { costTable, type Model, parametersOf } from 'dynaneural/dynamic';
@@ -30,6 +30,8 @@ export interface FitOptions {
   readonly validation?: Dataset;
   /** What the recipe's `more` describes. */
   readonly options?: Partial<TrainOptions>;
+  /** The outcome is rounded to 16-bit floats, so that it can be handed on in a small file. */
+  readonly halves?: boolean;
 }
 
 /** Digest of a net's weights. */
@@ -56,6 +58,13 @@ function folderOf(cx: Context, name: string, net: Net, recipe: Recipe, from: Fit
   return join(cx.cache, `${name}-${digest(what)}`);
 }
 
+/** Where the outcome of a training lies: with the checkout, or in the cache. */
+export function outcomeOf(cx: Context, name: string, net: Net, recipe: Recipe, from: FitOptions): string | undefined {
+  const folder = folderOf(cx, name, net, recipe, from);
+  const all = [...(cx.weights === undefined ? [] : [join(cx.weights, basename(folder))]), folder];
+  return all.find((f) => existsSync(join(f, 'trained.dyna')));
+}
+
 /**
  * Trains a net once: the outcome is kept by the hash of its recipe, data and start, and an interrupted training goes on where
  * it was.
@@ -67,10 +76,11 @@ export async function trainOnce(
   recipe: Recipe,
   from: FitOptions,
 ): Promise<Trained> {
-  const folder = folderOf(cx, name, net, recipe, from);
-  if (existsSync(join(folder, 'trained.dyna'))) return openTrained(folder, net);
+  const done = outcomeOf(cx, name, net, recipe, from);
+  if (done !== undefined) return openTrained(done, net);
   cx.signal?.throwIfAborted();
-  const { data, start, teacher, validation, options } = from;
+  const folder = folderOf(cx, name, net, recipe, from);
+  const { data, start, teacher, validation, options, halves = false } = from;
   const checkpoint = join(folder, 'checkpoint');
   await writeWhole(join(folder, 'recipe.json'), `${toJson({ name, ...recipe })}\n`);
   let started = false;
@@ -107,7 +117,7 @@ export async function trainOnce(
     },
   });
   cx.progress.stop();
-  await saveTrained(trained, folder);
+  await saveTrained(trained, folder, { halves });
   await rm(checkpoint, { recursive: true, force: true });
-  return trained;
+  return halves ? openTrained(folder, net) : trained;
 }

@@ -13,7 +13,7 @@ import { answersOf, type Weighted } from './trial.ts';
 export interface Rivals {
   /** The same architecture, trained without decisions. */
   readonly plain: Weighted;
-  /** With fewer blocks, at no fewer MACs than the dynamic net's mean. */
+  /** With fewer and narrower blocks, at no fewer MACs than the dynamic net's mean. */
   readonly same: Weighted;
   readonly facts: { readonly plain: Against; readonly same: Against };
   /** Their rows of the table, with times. */
@@ -33,7 +33,7 @@ export async function standing(
   const mean = trials.reduce((sum, t) => sum + t.macs, 0) / trials.length;
   const shape = shapeAt(train, shapeOf(cx), mean);
   const longer = { ...recipe, epochs: recipe.epochs + tuning.epochs };
-  const name = `static-${shape.groups.join('')}`;
+  const name = `static-${shape.groups.join('')}-${shape.widths.at(-1)}`;
   const same = await trainOnce(cx, name, plainNet(train, shape), quickly(cx, longer), { data: train });
   const start = { data: train, start: plain.weights };
   const trainedOn = await trainOnce(cx, 'static-further', plain.net, quickly(cx, tuning), start);
@@ -56,7 +56,7 @@ export async function standing(
       ),
       staticRow('static, as many further epochs', 'static', on),
       staticRow(
-        'fewer blocks',
+        'smaller static net',
         'same-macs',
         facts.same,
         times.map((t) => t.same),

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Context } from './context.ts';
 import { fromJson, toJson, writeWhole } from './context.ts';
 import { cifarSplits } from './data.ts';
 import { plotSvg } from './plot.ts';
-import { trainBackbone } from './static.ts';
+import { backboneFolder, trainBackbone } from './static.ts';
 import type { SystemResult, Works } from './system.ts';
 
 export interface RunOptions extends Pick<Context, 'progress' | 'note' | 'signal' | 'threads'> {
@@ -14,7 +14,7 @@ export interface RunOptions extends Pick<Context, 'progress' | 'note' | 'signal'
   readonly seeds: number;
   /** Caches, plots, and the results of quick runs. */
   readonly out: string;
-  /** Where `ID.json` of a full run goes. */
+  /** Where `ID.json` of a full run goes; `weights/` there holds trainings that need not be done again. */
   readonly results: string;
   readonly machine: string;
   readonly commit: string;
@@ -26,12 +26,13 @@ export interface RunOutcome {
   readonly files: readonly string[];
 }
 
-const contextOf = ({ quick, seeds, out, progress, note, signal, threads }: RunOptions): Context => ({
+const contextOf = ({ quick, seeds, out, results, progress, note, signal, threads }: RunOptions): Context => ({
   quick,
   seeds: Array.from({ length: seeds }, (_, i) => i + 1),
   cache: join(out, quick ? 'cache-quick' : 'cache'),
   progress,
   note,
+  ...(quick ? {} : { weights: join(results, 'weights') }),
   ...(signal ? { signal } : {}),
   ...(threads === undefined ? {} : { threads }),
 });
@@ -69,14 +70,17 @@ export async function runSystem(system: Works, options: RunOptions): Promise<Run
   return { result, files: [path, plot] };
 }
 
-/** Trains what all systems share, alone: the backbone. */
+/** Trains what all systems share, alone: the backbone. A full one is laid beside the results, to be handed on with them. */
 export async function trainShared(
   options: RunOptions,
-): Promise<{ readonly accuracy: number; readonly seconds: number }> {
+): Promise<{ readonly accuracy: number; readonly seconds: number; readonly folder: string }> {
   const cx = contextOf(options);
   const { train } = await cifarSplits(cx);
   const { history, training } = await trainBackbone(cx, train);
-  return { accuracy: history.at(-1)!.accuracy.final!, seconds: training.seconds };
+  const kept = backboneFolder(cx, train)!;
+  const folder = cx.weights === undefined ? kept : join(cx.weights, basename(kept));
+  if (folder !== kept) await cp(kept, folder, { recursive: true });
+  return { accuracy: history.at(-1)!.accuracy.final!, seconds: training.seconds, folder };
 }
 
 /** The committed or latest full result of a system, from the first folder that has one. */

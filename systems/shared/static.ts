@@ -3,7 +3,7 @@ import { costTable, type Net, parametersOf } from 'dynaneural/dynamic';
 import { type NDArray, ndarray, sizeOf } from 'dynaneural/graph';
 import { backbone, FULL, QUICK, type Shape } from './backbone.ts';
 import type { Context } from './context.ts';
-import { type Recipe, trainOnce } from './fit.ts';
+import { outcomeOf, type Recipe, trainOnce } from './fit.ts';
 
 /** How the backbone, and every static net that it is compared with, is trained. */
 export const recipe: Recipe = {
@@ -30,18 +30,35 @@ export const plainNet = (data: Pick<Dataset, 'shape' | 'classes'>, shape: Shape)
 
 export const macsOf = (made: Pick<Net, 'output'>): number => costTable(made).reduce((sum, r) => sum + r.macs, 0);
 
-/** The static net that all systems start from and are compared with: trained once, shared. */
-export const trainBackbone = (cx: Context, data: Dataset): Promise<Trained> =>
-  trainOnce(cx, 'backbone', plainNet(data, shapeOf(cx)), quickly(cx, recipe), { data });
+const backboneTraining = (cx: Context, data: Dataset) =>
+  [cx, 'backbone', plainNet(data, shapeOf(cx)), quickly(cx, recipe), { data, halves: true }] as const;
 
-/** The smallest backbone with fewer blocks that costs no less than `macs`: what a static net can do with that compute. */
+/** The static net that all systems start from and are compared with: trained once, shared. */
+export const trainBackbone = (cx: Context, data: Dataset): Promise<Trained> => trainOnce(...backboneTraining(cx, data));
+
+/** The folder in which the trained backbone lies. */
+export const backboneFolder = (cx: Context, data: Dataset): string | undefined =>
+  outcomeOf(...backboneTraining(cx, data));
+
+/** How far the last stage is narrowed, in steps of this many channels, where a whole block is too large a step. */
+const STEP = 16;
+
+/**
+ * The smallest backbone with fewer blocks, its last stage up to a third narrower, that costs no less than `macs`: what a
+ * static net can do with that compute.
+ */
 export function shapeAt(data: Pick<Dataset, 'shape' | 'classes'>, full: Shape, macs: number): Shape {
   const most = full.groups.reduce((a, b) => a + b);
-  for (let count = 0; count <= most; count++) {
-    const shape = { ...full, groups: dealt(full.groups, count) };
-    if (macsOf(plainNet(data, shape)) >= macs) return shape;
-  }
-  return full;
+  const [first, second, third, last] = full.widths;
+  let found = full;
+  let least = macsOf(plainNet(data, full));
+  for (let count = 0; count <= most; count++)
+    for (let width = last; width >= (2 / 3) * last; width -= STEP) {
+      const shape: Shape = { widths: [first, second, third, width], groups: dealt(full.groups, count) };
+      const cost = macsOf(plainNet(data, shape));
+      if (cost >= macs && cost < least) [found, least] = [shape, cost];
+    }
+  return found;
 }
 
 /** `count` blocks, dealt to the groups in proportion to what they had. */

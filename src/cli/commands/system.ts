@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { DynaError } from '../../errors.ts';
 import { commit, machine } from '../../provenance.ts';
 import { TrainingStopped } from '../../train/index.ts';
@@ -47,12 +46,11 @@ export async function system(id: string, options: SystemOptions, cx: Context): P
       const { result, files } = await gallery.runSystem(found, given);
       return { json: result, text: [...gallery.resultText(result), '', ...files] };
     }
-    const { accuracy, seconds } = await gallery.trainShared(given);
-    const where = join(options.out, options.quick ? 'cache-quick' : 'cache');
+    const { accuracy, seconds, folder } = await gallery.trainShared(given);
     return {
-      json: { accuracy, seconds },
+      json: { accuracy, seconds, folder },
       text: [
-        `The backbone is in ${where}: ${(100 * accuracy).toFixed(2)} % on its training data, ${Math.round(seconds)} s.`,
+        `The backbone is in ${folder}: ${(100 * accuracy).toFixed(2)} % on its training data, ${Math.round(seconds)} s.`,
       ],
     };
   } catch (error) {
