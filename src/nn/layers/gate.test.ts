@@ -109,23 +109,27 @@ describe('gate', () => {
 });
 
 describe('channelSaliency', () => {
-  test('is a linear map of the mean sizes of the channels, cut at 0', async () => {
+  test('is a linear map of the relative mean sizes of the channels, cut at 0, whatever the scale of the input', async () => {
     const y = fresh(() => channelSaliency(input('x', ['N', 3, 4, 4]), 5));
     const [x, weight, bias] = [wave([2, 3, 4, 4], 1), wave([5, 3], 2), wave([5], 3)];
-    const got = await numbers(
-      y,
-      { x },
-      new Map([
-        ['channelSaliency1/weight', weight],
-        ['channelSaliency1/bias', bias],
-      ]),
-    );
+    const weights = new Map([
+      ['channelSaliency1/weight', weight],
+      ['channelSaliency1/bias', bias],
+    ]);
+    const got = await numbers(y, { x }, weights);
     const want = [0, 1].flatMap((n) => {
       const planes = imageOf((x.data as Float32Array).subarray(n * 48, (n + 1) * 48), [3, 4, 4]);
       const sizes = planes.map((plane) => mean(plane.flat().map(Math.abs)));
-      return product(weight, sizes, bias).map((v) => Math.max(0, v));
+      const relative = sizes.map((v) => v / mean(sizes));
+      return product(weight, relative, bias).map((v) => Math.max(0, v));
     });
-    expect(largestDifference(got, want)).toBeLessThan(1e-6);
+    expect(largestDifference(got, want)).toBeLessThan(1e-4);
+    const louder = ndarray(
+      'float32',
+      x.dims,
+      (x.data as Float32Array).map((v) => 1000 * v),
+    );
+    expect(largestDifference(await numbers(y, { x: louder }, weights), want)).toBeLessThan(1e-4);
     expect(want.some((v) => v === 0) && want.some((v) => v > 0.1)).toBe(true);
   });
 

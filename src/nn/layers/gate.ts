@@ -1,5 +1,19 @@
 import { DynaError } from '../../errors.ts';
-import { abs, div, gemm, type Init, ndarray, param, relu, sigmoid, softmax, type Tensor } from '../../graph/index.ts';
+import {
+  abs,
+  add,
+  div,
+  gemm,
+  type Init,
+  mul,
+  ndarray,
+  param,
+  reduceSum,
+  relu,
+  sigmoid,
+  softmax,
+  type Tensor,
+} from '../../graph/index.ts';
 import { heNormal, ones } from '../init.ts';
 import { checkCount, type LayerOptions, layer, sizeOfAxis } from './layer.ts';
 import { linear } from './linear.ts';
@@ -53,6 +67,9 @@ export const gate = (x: Tensor, options: GateOptions = {}): Tensor =>
     return gemm(active, weight, param('bias', [outputs], start, 'bias'), { transB: 1 });
   });
 
+/** Keeps an input of zeros from being divided by zero. */
+const TINY = 1e-6;
+
 export interface RoutingOptions extends LayerOptions {
   /** 'softmax' (default): shares that sum to 1 (DyConv); 'sigmoid': each for itself (CondConv). */
   readonly activation?: 'softmax' | 'sigmoid';
@@ -90,9 +107,12 @@ export const routing = (x: Tensor, count: number, options: RoutingOptions = {}):
   });
 
 /**
- * How much each channel that a convolution of `x` would make is worth computing: the mean size of every channel of x, a
- * linear map, ReLU. The bias starts at 1, so that at first all are worth the same (Gao et al. 2018, FBS,
- * arXiv:1810.05331).
+ * How much each channel that a convolution of `x` would make is worth computing: the mean size of every channel of x, relative
+ * to that of all channels, a linear map, ReLU. The bias starts at 1, so that at first all are worth the same (Gao et al. 2018,
+ * FBS, arXiv:1810.05331).
+ *
+ * The paper maps the sizes themselves. Saliencies multiply channels, whose sizes make the next layer's saliencies: over a few
+ * layers that grows without bound at the learning rates that batch normalisation allows. Relative sizes have no scale.
  *
  * Parameters: weight [channels, C], bias [channels].
  *
@@ -106,7 +126,10 @@ export const channelSaliency = (x: Tensor, channels: number, options: LayerOptio
   layer('channelSaliency', options, () => {
     checkCount(channels, 'channels');
     const sizes = pooled(abs(x));
-    const shape = [channels, sizeOfAxis(sizes, 1, 'the number of channels')];
+    const count = sizeOfAxis(sizes, 1, 'the number of channels');
+    // A sum, not a mean: where only the channels that an input keeps are computed, it stays the same.
+    const relative = div(mul(sizes, count), add(reduceSum(sizes, [1], true), TINY));
+    const shape = [channels, count];
     const weight = param('weight', shape, heNormal(shape));
-    return relu(gemm(sizes, weight, param('bias', [channels], ones, 'bias'), { transB: 1 }));
+    return relu(gemm(relative, weight, param('bias', [channels], ones, 'bias'), { transB: 1 }));
   });
