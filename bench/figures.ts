@@ -1,4 +1,4 @@
-// npm run figures: writes the tables of README.md from results/*.json.
+// npm run figures: writes the tables of README.md and docs/decisions.md from results/*.json.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Summary } from '../src/report/types.ts';
 
@@ -51,12 +51,66 @@ function training(): string {
   return `ResNet-20, 32x32 images, batch 64, SGD with momentum: **${Math.round(t.ours.imagesPerSecond)} images/s** against ${Math.round(t.torch.imagesPerSecond)} for PyTorch on the same machine in the same run (${t.ratio.toFixed(2)}x; \`${t.command}\`, [results/training.json](results/training.json)).`;
 }
 
-const sections: Record<string, () => string> = { demo, training };
+interface Decided {
+  readonly decision: string;
+  readonly unit: string;
+  readonly why?: string;
+  readonly breakEven: Sides<number | null>;
+  readonly sizes: readonly ({ readonly size: number } & Sides<{
+    readonly realisation: number;
+    readonly speedup: number;
+    readonly worth: number | null;
+  }>)[];
+}
+interface Sides<T> {
+  readonly one: T;
+  readonly batch: T;
+}
 
-/** README.md as the results say it should be. */
-export function currentReadme(): string {
-  let text = read('README.md');
-  for (const [name, write] of Object.entries(sections))
+function realisation(): string {
+  const { decisions, command, machine } = json<{ decisions: readonly Decided[]; command: string; machine: string }>(
+    'decisions',
+  );
+  const cells = (side: Decided['sizes'][number]['one'], breakEven: number | null) => [
+    side.worth === null ? '-' : `${side.worth}x`,
+    side.realisation.toFixed(2),
+    `${side.speedup.toFixed(2)}x`,
+    breakEven === null ? 'none' : String(breakEven),
+  ];
+  const rows = decisions.flatMap(({ decision, unit, breakEven, sizes }) =>
+    sizes.map((s, i) => [
+      i === 0 ? `${decision} (${unit})` : '',
+      String(s.size),
+      ...cells(s.one, breakEven.one),
+      ...cells(s.batch, breakEven.batch),
+    ]),
+  );
+  const whys = new Map<string, string[]>();
+  for (const { decision, why } of decisions) if (why) whys.set(why, [...(whys.get(why) ?? []), decision]);
+  return [
+    `Measured on: ${machine}, one thread.`,
+    '',
+    table(
+      ['', 'size', 'guards', 'realisation', 'speed-up', 'pays from', 'guards (64)', 'realisation', 'speed-up', 'pays from'],
+      rows,
+    ),
+    '',
+    ...[...whys].map(([why, names]) => `- ${names.join(', ')}: ${why}.`),
+    '',
+    `Made by \`${command}\` ([results/decisions.json](../results/decisions.json)).`,
+  ].join('\n');
+}
+
+/** The generated sections of each page. */
+const pages: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  'README.md': { demo, training },
+  'docs/decisions.md': { realisation },
+};
+
+/** A page as the results say it should be. */
+export function currentText(page: string): string {
+  let text = read(page);
+  for (const [name, write] of Object.entries(pages[page] ?? {}))
     text = text.replace(
       new RegExp(`(<!-- figures: ${name} -->\\n)[\\s\\S]*?(<!-- /figures -->)`),
       (_, open: string, close: string) => `${open}${write()}\n${close}`,
@@ -64,4 +118,7 @@ export function currentReadme(): string {
   return text;
 }
 
-if (process.argv[1]?.endsWith('figures.ts')) writeFileSync(new URL('../README.md', import.meta.url), currentReadme());
+export const figurePages = Object.keys(pages);
+
+if (process.argv[1]?.endsWith('figures.ts'))
+  for (const page of figurePages) writeFileSync(new URL(`../${page}`, import.meta.url), currentText(page));

@@ -3,13 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { currentReadme } from '../bench/figures.ts';
+import { currentText, figurePages } from '../bench/figures.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
-
-test('the figures of README.md are those of results/*.json', () => {
-  expect(readme).toBe(currentReadme());
+test.each(figurePages)('the figures of %s are those of results/*.json', (page) => {
+  const text = readFileSync(join(root, page), 'utf8');
+  expect(text).toContain('<!-- figures: ');
+  expect(text).toBe(currentText(page));
 });
 
 /** The TypeScript of a page, as one module. */

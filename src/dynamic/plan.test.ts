@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { add, flatten, globalAveragePool, reshape, type Tensor } from '../graph/index.ts';
+import { add, concat, flatten, globalAveragePool, reshape, type Tensor } from '../graph/index.ts';
 import { classify, conv, linear } from '../nn/index.ts';
 import { exit, net, select } from './net.ts';
 import { laptop, plan } from './plan.ts';
@@ -43,7 +43,14 @@ describe('plan', () => {
     const secondHead = macs3(16, 2) + 2 * 10;
     expect(first).toMatchObject({ decision: 'exit1', ownMacs: 8 * 10, guardedMacs: macs3(8, 16) + secondHead + last });
     expect(second).toMatchObject({ decision: 'exit2', ownMacs: secondHead, guardedMacs: last });
-    expect(second!.ownMicroseconds).toBeCloseTo(laptop.gateMicroseconds + secondHead / laptop.macsPerMicrosecond, 9);
+    // The features [16, 8, 8] go in, ten logits come out; behind the first exit also those of the second.
+    const bytes = 4 * (16 * 64 + 10);
+    expect(second!.copiedBytes).toBe(bytes);
+    expect(first!.copiedBytes).toBe(4 * (8 * 64 + 10));
+    expect(second!.ownMicroseconds).toBeCloseTo(
+      laptop.gateMicroseconds + bytes / laptop.bytesPerMicrosecond! + secondHead / laptop.macsPerMicrosecond,
+      9,
+    );
     expect(second!.guardedMicroseconds).toBeCloseTo(last / laptop.macsPerMicrosecond, 9);
     expect(second!.ratio).toBeCloseTo(second!.guardedMicroseconds / second!.ownMicroseconds, 9);
   });
@@ -58,8 +65,8 @@ describe('plan', () => {
       return classify(x);
     });
     expect(plan(made)).toMatchObject([
-      { decision: 'skip', guardedMacs: macs3(4, 4), ownMacs: 4 },
-      { decision: 'width', guardedMacs: 2 * (macs3(4, 4) + macs3(4, 8)), ownMacs: 12 },
+      { decision: 'skip', guardedMacs: macs3(4, 4), ownMacs: 4, copiedBytes: 2 * 4 * 4 * 64 },
+      { decision: 'width', guardedMacs: 2 * (macs3(4, 4) + macs3(4, 8)), ownMacs: 12, copiedBytes: 2 * 4 * 4 * 64 },
     ]);
   });
 
@@ -93,6 +100,22 @@ describe('plan', () => {
       return classify(select({ score, options: { skip: () => y, run: () => conv(y, 8) }, name: 'two' }));
     });
     expect(plan(made).map((p) => p.ownMacs)).toEqual([macs3(4, 4) + 4, 4 + 8]);
+    expect(plan(made).map((p) => p.copiedBytes)).toEqual([2 * 4 * 8 * 64, 2 * 4 * 8 * 64]);
+  });
+
+  it('counts what is carried through the border of an inner decision at the outer one too, each tensor once', () => {
+    const made = net({ input: [4, 8, 8], classes: 10 }, (x) => {
+      const side = conv(x, 2);
+      const both = (t: Tensor) => concat([t, side], 1);
+      const inner = (t: Tensor) =>
+        select({ score: gate(t), options: { skip: () => t, run: () => conv(both(t), 4) }, name: 'inner' });
+      const outer = () => conv(both(inner(conv(x, 4))), 4);
+      return classify(select({ score: gate(x), options: { skip: () => x, run: outer }, name: 'outer' }));
+    });
+    const [outer, inner] = plan(made);
+    // x goes in (the side is made inside, where alone it is used), 4 channels come out; then 4 channels and the side go in.
+    expect(outer!.copiedBytes).toBe(4 * 64 * (4 + 4));
+    expect(inner!.copiedBytes).toBe(4 * 64 * (4 + 2 + 4));
   });
 
   it('warns in a sentence where a decision guards less than 20 times its own time', () => {
@@ -103,13 +126,14 @@ describe('plan', () => {
         return classify(x);
       });
     const layer = 1024 * 9 * 16 * 16;
-    const own = laptop.gateMicroseconds + 160 / laptop.macsPerMicrosecond;
+    const copies = (4 * (16 * 1024 + 10)) / laptop.bytesPerMicrosecond!;
+    const own = laptop.gateMicroseconds + copies + 160 / laptop.macsPerMicrosecond;
     const enough = Math.ceil((20 * own * laptop.macsPerMicrosecond) / layer);
     expect(plan(made(enough))[0]!.warning).toBeUndefined();
     const [poor] = plan(made(enough - 1));
     expect(poor!.ratio).toBeLessThan(20);
     expect(plan(net({ input: [4], classes: 2 }, (x) => classify(exit(x, { head: classify }))))[0]!.warning).toMatch(
-      /^exit "exit1" guards about 0\.0 us and costs about 12 us of its own \(0\.0x, wanted 20x\): let it guard more layers, or leave it out$/,
+      /^exit "exit1" guards about 0\.0 us and costs about 16 us of its own \(0\.0x, wanted 20x\): let it guard more layers, or leave it out$/,
     );
     expect(poor!.warning).toMatch(/^exit "exit1" guards about \d+ us/);
   });

@@ -1,5 +1,6 @@
 import type { Node, Tensor } from '../graph/index.ts';
 import { type CostVector, costTable, macsOf, type RegionCost } from './cost.ts';
+import { crossingBytes } from './crossing.ts';
 import { type Decision, isSelect, type Join, type KeepDecision, optionValues } from './decision.ts';
 import { type DecidingNode, isKeep, type KeepNode } from './keep.ts';
 import { leastKept } from './lower/kept.ts';
@@ -7,17 +8,19 @@ import { decidersOf, type Net } from './traced.ts';
 
 /** What the time model knows of a machine. */
 export interface Machine {
-  /** What one decision costs beside its arithmetic, at batch 1: scoring, comparing, the branch, its copies. */
+  /** What one decision costs beside its arithmetic, at batch 1: scoring, comparing, the branch. */
   readonly gateMicroseconds: number;
+  /** How fast the rows that take an option are carried into it and back; infinitely fast where it is not told. */
+  readonly bytesPerMicrosecond?: number;
   /** How much arithmetic a microsecond does; in truth it differs by layer (3x3 convolutions above, 1x1 below). */
   readonly macsPerMicrosecond: number;
 }
 
 /**
- * Two cores of a laptop or a small server, as measured with ONNX Runtime 1.30: a skip or an exit adds 9 to 13 us at
- * batch 1 (a little less in the form `branch`), residual blocks of 16 channels do 80,000 MACs a microsecond.
+ * Two cores of a laptop or a small server, as measured with ONNX Runtime 1.30: a skip of residual blocks adds 22 us at 16
+ * channels of 16x16 and 44 us at 64 (a little less in the form `branch`); blocks of 16 channels do 80,000 MACs a microsecond.
  */
-export const laptop: Machine = { gateMicroseconds: 12, macsPerMicrosecond: 80_000 };
+export const laptop: Machine = { gateMicroseconds: 16, bytesPerMicrosecond: 5000, macsPerMicrosecond: 80_000 };
 
 /** A decision should save at least this many times what it costs. */
 export const LEAST_RATIO = 20;
@@ -32,6 +35,8 @@ export interface DecisionPlan {
   readonly guardedMacs: number;
   /** What exists only to decide: the gate's layers, an exit's head. Shared parts count for the earliest decision. */
   readonly ownMacs: number;
+  /** What one input carries into the option that reads most, and back. */
+  readonly copiedBytes: number;
   readonly guardedMicroseconds: number;
   readonly ownMicroseconds: number;
   /** guarded / own time. */
@@ -99,7 +104,7 @@ const deciding = (node: DecidingNode): Tensor[] => [
 
 /**
  * Tells for each decision of a net whether it is worth its own time, by a simple model of time at batch 1:
- * a fixed price for each decision, plus MACs over a machine's speed. Only a measurement knows the truth.
+ * a fixed price for each decision, what it copies, and MACs over a machine's speed. Only a measurement knows the truth.
  *
  * @param machine what the model assumes; `laptop` by default
  * @returns one entry for each decision, in the order of a trace's rows
@@ -108,6 +113,8 @@ const deciding = (node: DecidingNode): Tensor[] => [
 export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): DecisionPlan[] {
   const table = costTable(net);
   const alone = costTable(net, 'branch');
+  const crossing = crossingBytes(net);
+  const { bytesPerMicrosecond = Number.POSITIVE_INFINITY } = machine;
   // Weights guard nothing: all that they weigh is computed.
   const joins = decidersOf(net).filter((n): n is Join | KeepNode => isSelect(n) || isKeep(n));
   const claimed = body([net.output]);
@@ -126,9 +133,11 @@ export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): Decis
     const ownMacs = own.get(join)!;
     const guardedMacs = decision.kind === 'keep' ? saved(alone, decision) : guarded(behind(table, decision));
     const guardedMicroseconds = guardedMacs / machine.macsPerMicrosecond;
-    const ownMicroseconds = machine.gateMicroseconds + ownMacs / machine.macsPerMicrosecond;
+    const copiedBytes = crossing.get(join) ?? 0;
+    const ownMicroseconds =
+      machine.gateMicroseconds + copiedBytes / bytesPerMicrosecond + ownMacs / machine.macsPerMicrosecond;
     const ratio = guardedMicroseconds / ownMicroseconds;
-    const numbers = { guardedMacs, ownMacs, guardedMicroseconds, ownMicroseconds, ratio };
+    const numbers = { guardedMacs, ownMacs, copiedBytes, guardedMicroseconds, ownMicroseconds, ratio };
     if (ratio >= LEAST_RATIO) return { decision: decision.name, ...numbers };
     return { decision: decision.name, ...numbers, warning: warn(decision, numbers) };
   });

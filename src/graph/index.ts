@@ -18,7 +18,7 @@ export * from './ops/sampling.ts';
 export * from './ops/slicing.ts';
 export { type BlockSize, blocked } from './passes/blocked/index.ts';
 export { ReorderInput } from './passes/blocked/operators.ts';
-export { type Block, nesting, type Placement, placement } from './passes/blocks.ts';
+export { type Block, encloses, nesting, type Placement, placement } from './passes/blocks.ts';
 export { expand } from './passes/expand.ts';
 export { order } from './passes/order.ts';
 export { remake, rewrite, substitute, type Visitor } from './passes/rewrite.ts';
