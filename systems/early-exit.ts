@@ -1,6 +1,7 @@
 import { certify, classify, conv, exit, net, type Tensor, type Trained } from 'dynaneural';
 import type { Model, Net, PolicyName, Thresholds } from 'dynaneural/dynamic';
-import { ndarray } from 'dynaneural/graph';
+import { add, mul, ndarray } from 'dynaneural/graph';
+import { stopGradient } from 'dynaneural/nn';
 import { backbone } from './shared/backbone.ts';
 import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
@@ -14,19 +15,32 @@ import { constantPoints, type Judged, judge, ownWeights } from './shared/trial.t
 
 const weights = [0.4, 0.5, 0.6, 0.8, 1];
 const distill = { weight: 0.5, temperature: 3 };
+/** How much of an answer goes into the next one. */
+const CARRIED = 0.5;
 
 /** Exits join the trained backbone, and all is tuned a little; the last answer teaches the earlier ones. */
-const recipe: Recipe = { ...tuning, more: { weights, distill, places: 'down2 group2-1 group2-2 group3-1' } };
+const recipe: Recipe = { ...tuning, more: { weights, distill, places: 'down2 group2-1 group2-2 group3-1', CARRIED } };
 
 /** A convolution of its own, so that the features need not bend to be an answer at once (MSDNet, Huang et al. 2018). */
 const head = (x: Tensor): Tensor => classify(conv(x, 128, { stride: 2, norm: 'batch', activation: 'relu' }));
 
-/** An input may leave at a fifth, a third, a half and three quarters of the MACs. */
+/**
+ * An input may leave at a fifth, a third, a half and three quarters of the MACs. Every answer stands on the one before it, so
+ * that it has to learn only what that got wrong (BoostNet, Yu et al. 2022, arXiv:2211.16726).
+ */
 function exitNet(cx: Context, { train }: Splits, policy: PolicyName): Net {
   const shape = shapeOf(cx);
   const places = ['down2', 'group2-1', `group2-${shape.groups[1]}`, 'group3-1'];
-  const after = (x: Tensor, block: string) => (places.includes(block) ? exit(x, { head, policy }) : x);
-  return net({ input: train.shape, classes: train.classes.length, name: 'early-exit' }, backbone(shape, { after }));
+  return net({ input: train.shape, classes: train.classes.length, name: 'early-exit' }, (image) => {
+    let before: Tensor | undefined;
+    const upon = (logits: Tensor): Tensor => {
+      before = before ? add(logits, mul(stopGradient(before), CARRIED)) : logits;
+      return before;
+    };
+    const after = (x: Tensor, block: string) =>
+      places.includes(block) ? exit(x, { head: (t) => upon(head(t)), policy }) : x;
+    return upon(backbone(shape, { after })(image));
+  });
 }
 
 /** What is compared: how sure is sure, and what is proven of it. All chosen before any data is seen. */
