@@ -116,6 +116,7 @@ const card = record<ModelCard>({
   form: word('rows', 'branch'),
   names: optional(record<TensorNames>({ input: text, output: text })),
   output: optional(word('logits', 'probabilities', 'log-probabilities')),
+  layout: optional(word('NCHW', 'NHWC')),
   classes: list(text),
   preprocessing: record({ shape: list(count), scale: positive, mean: list(number), std: list(positive) }),
   decisions: list(decision),
@@ -170,6 +171,8 @@ function checkTogether(c: ModelCard): void {
     (new Set(names).size === names.length &&
       !names.includes('')), 'names', 'different names for input and output, none of them "trace"', c.names);
   require(p.shape.length > 0, 'preprocessing.shape', 'the shape of one input', p.shape);
+  require(c.layout !== 'NHWC' ||
+    p.shape.length === 3, 'preprocessing.shape', '[channels, height, width] where layout is "NHWC"', p.shape);
   require(p.mean.length === p.std.length &&
     (p.mean.length === 1 ||
       p.mean.length === p.shape[0]), 'preprocessing.mean and .std', 'one number for all, or one for each channel', [

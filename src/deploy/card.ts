@@ -1,4 +1,5 @@
 import type { Column, Decision, Point, Preprocessing, RegionCost } from '../dynamic/index.ts';
+import type { Layout } from './layout.ts';
 import type { OutputMeaning } from './meaning.ts';
 import { infinityAsText } from './validate.ts';
 
@@ -42,6 +43,8 @@ export interface ModelCard {
   readonly names?: TensorNames;
   /** What the output holds, where that is not logits. */
   readonly output?: OutputMeaning;
+  /** Where the file's input keeps the channels of images, where that is not first. `preprocessing` has them first always. */
+  readonly layout?: Layout;
   readonly classes: readonly string[];
   readonly preprocessing: Preprocessing;
   /** In the order of a trace's rows. */

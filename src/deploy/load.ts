@@ -6,6 +6,7 @@ import { compile, compileInWorker, type Runner, type SessionOptions } from '../r
 import { answersOf, exitOf, type ModelAnswer } from './answers.ts';
 import { defaultNames, type ModelCard } from './card.ts';
 import { feeder, type Images } from './images.ts';
+import { asStored, storedShape } from './layout.ts';
 import { logitsOf } from './meaning.ts';
 import { type BudgetOptions, Operating, type UsedPoint } from './operating.ts';
 import { cardIn, inFile } from './read-card.ts';
@@ -85,17 +86,16 @@ export async function load(source: string | Uint8Array, options: LoadOptions = {
 }
 
 function checkBelongs(card: ModelCard, { inputs, outputs }: Runner): void {
-  const { preprocessing, decisions, classes, names = defaultNames } = card;
+  const { preprocessing, decisions, classes, layout, names = defaultNames } = card;
   const differ = (what: string) =>
     new DynaError('model', `the file's card and its graph do not belong together: ${what}`);
   const wanted = [names.input, ...decisions.map(thresholdName)];
   if (inputs.length !== wanted.length || !wanted.every((w) => inputs.some((i) => i.name === w)))
     throw differ(`expected inputs ${wanted.join(', ')}, got ${inputs.map((i) => i.name).join(', ')}`);
   const { shape, dtype } = inputs.find((i) => i.name === names.input)!;
-  if (dtype !== 'float32' || !sameShape(shape.slice(1), preprocessing.shape))
-    throw differ(
-      `expected ${names.input} float32 [n, ${preprocessing.shape.join(', ')}], got ${dtype} ${formatShape(shape)}`,
-    );
+  const item = storedShape(preprocessing.shape, layout);
+  if (dtype !== 'float32' || !sameShape(shape.slice(1), item))
+    throw differ(`expected ${names.input} float32 [n, ${item.join(', ')}], got ${dtype} ${formatShape(shape)}`);
   const results = decisions.length > 0 ? [names.output, 'trace'] : [names.output];
   const missing = results.find((r) => !outputs.some((o) => o.name === r));
   if (missing) throw differ(`it has no output "${missing}"`);
@@ -135,9 +135,10 @@ class Loaded implements LoadedModel {
       throw new DynaError('shape', `this file takes one image at a time (form "branch"), got ${n}`, {
         fix: 'run them one by one, or save the model in the form "rows"',
       });
+    const { names = defaultNames, output: meaning, layout } = this.card;
+    const stored = asStored(input, layout);
     const started = performance.now();
-    const { names = defaultNames, output: meaning } = this.card;
-    const results = await this.#runner.run({ [names.input]: input, ...feeds });
+    const results = await this.#runner.run({ [names.input]: stored, ...feeds });
     const ms = performance.now() - started;
     const { [names.output]: output, trace: choices = noChoices(n) } = results;
     const traces = decodeTrace(choices, this.#key);

@@ -17,7 +17,10 @@ import { readCardJson } from './card-json.ts';
 export function cardOf(
   model: Model | CertifiedModel,
   form: ModelCard['form'],
-  { regions = costTable(model.net, form), ...io }: Partial<Pick<ModelCard, 'names' | 'output' | 'regions'>> = {},
+  {
+    regions = costTable(model.net, form),
+    ...io
+  }: Partial<Pick<ModelCard, 'names' | 'output' | 'layout' | 'regions'>> = {},
 ): ModelCard {
   const { net, weights, classes, preprocessing } = model;
   const decisions = decisionsOf(net);

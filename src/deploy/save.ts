@@ -3,19 +3,25 @@ import { costTable, ownViews, parametersOf, sparse } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { writeAtomic } from '../files.ts';
 import {
+  type Dim,
   decodeModel,
   encodeModel,
   formatShape,
   input,
+  type Node,
   type OnnxModel,
+  rewrite,
   sameShape,
   substitute,
   type Tensor,
+  Transpose,
   toOnnx,
+  transpose,
 } from '../graph/index.ts';
 import { CARD_KEY, defaultNames, encodeCard, type ModelCard, type TensorNames } from './card.ts';
 import { contentHash } from './content-hash.ts';
 import { floored } from './float32.ts';
+import type { Layout } from './layout.ts';
 import { cardOf } from './make-card.ts';
 import { giving, type OutputMeaning } from './meaning.ts';
 
@@ -34,6 +40,8 @@ export interface SaveOptions {
   readonly names?: TensorNames;
   /** What the output holds; `logits` by default. */
   readonly output?: OutputMeaning;
+  /** Where the file's input has the channels of images: first (default), or last for callers that feed [N, H, W, C]. */
+  readonly layout?: Layout;
   /** Further entries of the file's metadata. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -43,18 +51,24 @@ export interface SaveOptions {
  * where there are decisions, "trace" [N, columns]. Thresholds are inputs with defaults (the chosen point's; without
  * a certificate "never"), so any runtime needs nothing but "input". Every weight is stored once.
  *
- * @throws DynaError 'certificate' where the model is not the one that was certified, 'shape' where weights or
- *   preprocessing do not fit the net, 'graph' where the net cannot be lowered or needs operators of other domains
+ * @throws DynaError 'certificate' where the model is not the one that was certified, 'shape' where weights,
+ *   preprocessing or layout do not fit the net, 'graph' where the net cannot be lowered or needs operators of other domains
  * @example const session = await InferenceSession.create(toBytes(certified)) // stock onnxruntime-node
  */
 export function toBytes(model: Model | CertifiedModel, options: SaveOptions = {}): Uint8Array {
-  const { form = 'rows', views = 'copies', names, output, metadata: extra = {} } = options;
+  const { form = 'rows', views = 'copies', names, output, layout = 'NCHW', metadata: extra = {} } = options;
   if (form !== 'rows' && form !== 'branch')
     throw new DynaError('usage', `a file's form is "rows" or "branch", got ${JSON.stringify(form)}`);
   if (views !== 'copies' && views !== 'slices')
     throw new DynaError('usage', `views are stored as "copies" or "slices", got ${JSON.stringify(views)}`);
-  checkFits(model);
-  const io = { ...(names ? { names } : {}), ...(output && output !== 'logits' ? { output } : {}) };
+  if (layout !== 'NCHW' && layout !== 'NHWC')
+    throw new DynaError('usage', `a file's layout is "NCHW" or "NHWC", got ${JSON.stringify(layout)}`);
+  checkFits(model, layout);
+  const io = {
+    ...(names ? { names } : {}),
+    ...(output && output !== 'logits' ? { output } : {}),
+    ...(layout === 'NCHW' ? {} : { layout }),
+  };
   const stored = views === 'copies' ? ownViews(model) : model;
   const card = cardOf(model, form, { ...io, regions: costTable(stored.net, form) });
   const graph = plainOnnx(stored, card);
@@ -79,17 +93,33 @@ export async function save(model: Model | CertifiedModel, path: string, options:
   await writeAtomic(path, toBytes(model, options));
 }
 
-/** The same net under another name of its input. */
-function renamed(net: Net, name: string): Net {
+/** The same net with its input as the file has it: under that name, and with channels there. */
+function fed(net: Net, name: string, layout: Layout = 'NCHW'): Net {
+  if (layout === 'NHWC') return channelsLast(net, name);
   if (net.input.node.attrs.name === name) return net;
   const x = input(name, net.input.shape);
   return { ...net, input: x, output: substitute([net.output], new Map([[net.input, x]]))[0]! };
 }
 
+const isTranspose = ({ op, attrs }: Node, perm: string): boolean =>
+  (op as unknown) === Transpose && String(attrs.perm) === perm;
+
+/** What turned the channels to the end again reads the input itself. */
+function channelsLast(net: Net, name: string): Net {
+  const [n, c, h, w] = net.input.shape as [Dim, Dim, Dim, Dim];
+  const x = input(name, [n, h, w, c]);
+  const first = transpose(x, [0, 3, 1, 2]);
+  const [output] = rewrite([net.output], (node, [t]) => {
+    if (node === net.input.node) return [first];
+    return t === first && isTranspose(node, '0,2,3,1') ? [x] : undefined;
+  });
+  return { ...net, input: x, output: output! };
+}
+
 function plainOnnx({ net, weights }: Model, card: ModelCard): OnnxModel {
-  const { form, points, chosen, names = defaultNames, output: meaning } = card;
+  const { form, points, chosen, names = defaultNames, output: meaning, layout } = card;
   const defaults = Object.entries(points[chosen]!.thresholds).map(([name, t]) => [name, floored(t)] as const);
-  const { output, trace } = sparse(renamed(net, names.input), Object.fromEntries(defaults), { form });
+  const { output, trace } = sparse(fed(net, names.input, layout), Object.fromEntries(defaults), { form });
   const outputs: Record<string, Tensor> = { [names.output]: giving(output, meaning) };
   if (trace) outputs.trace = trace;
   const model = toOnnx(outputs, { weights, name: net.name });
@@ -101,7 +131,7 @@ function plainOnnx({ net, weights }: Model, card: ModelCard): OnnxModel {
   return model;
 }
 
-function checkFits({ net, weights, classes, preprocessing }: Model): void {
+function checkFits({ net, weights, classes, preprocessing }: Model, layout: Layout): void {
   for (const { name, shape } of parametersOf(net)) {
     const value = weights.get(name);
     if (value && !sameShape(value.dims, shape))
@@ -114,6 +144,11 @@ function checkFits({ net, weights, classes, preprocessing }: Model): void {
     throw new DynaError(
       'shape',
       `the net takes inputs ${formatShape(net.spec.input)}, its preprocessing makes ${formatShape(preprocessing.shape)}`,
+    );
+  if (layout === 'NHWC' && preprocessing.shape.length !== 3)
+    throw new DynaError(
+      'shape',
+      `the layout "NHWC" is for images [C, H, W], the net takes ${formatShape(preprocessing.shape)}`,
     );
   const width = net.output.rank === 2 ? net.output.shape[1] : undefined;
   if (width !== undefined && width !== classes.length)

@@ -120,7 +120,10 @@ function own(path: string, card: ModelCard, file: FileFacts, layers: readonly La
       ...table(
         [
           ['classes', `${card.classes.length}: ${card.classes.join(', ')}`],
-          ['images', `[${shape.join(', ')}], mean ${figures(mean)}, std ${figures(std)}`],
+          [
+            'images',
+            `[${shape.join(', ')}]${card.layout === 'NHWC' ? ' (in the file channels come last)' : ''}, mean ${figures(mean)}, std ${figures(std)}`,
+          ],
           ['full path', `${count(card.fullMacs)} MACs`],
         ],
         { left: [0, 1] },

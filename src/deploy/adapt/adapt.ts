@@ -117,6 +117,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const io = {
     names: foreign.names,
     output: foreign.output,
+    layout: foreign.layout,
     metadata: { ...foreign.metadata, 'dynaneural.adapted': JSON.stringify(about) },
   };
   const bytes = toBytes(model ?? plain(learned.ways[0]!.all, foreign), io);

@@ -1,20 +1,15 @@
 import {
   input as graphInput,
-  type NDArray,
-  ndarray,
   order,
   Reshape,
   rewrite,
   ShapeOf,
-  sizeOf,
   substitute,
   type Tensor,
   Transpose,
   transpose,
 } from '../../graph/index.ts';
-
-/** Where a file keeps the channels of its images. */
-export type Layout = 'NCHW' | 'NHWC';
+import type { Layout } from '../layout.ts';
 
 const isOp = (t: Tensor, op: unknown): boolean => (t.node.op as unknown) === op;
 const toFirst = '0,3,1,2';
@@ -54,16 +49,4 @@ export function channelsFirst(input: Tensor, output: Tensor): { readonly input: 
     return back && turns(node.outputs[0]!) ? [t.node.inputs[0]!] : undefined;
   });
   return { input: x, output: plain! };
-}
-
-/** A batch of images [N, C, H, W] as the file takes it. */
-export function asStored(x: NDArray, layout: Layout): NDArray {
-  if (layout === 'NCHW') return x;
-  const [n, c, h, w] = x.dims as [number, number, number, number];
-  const data = new Float32Array(sizeOf(x.dims));
-  const pixels = h * w;
-  for (let i = 0; i < n; i++)
-    for (let k = 0; k < c; k++)
-      for (let p = 0; p < pixels; p++) data[(i * pixels + p) * c + k] = x.data[(i * c + k) * pixels + p] as number;
-  return ndarray('float32', [n, h, w, c], data);
 }

@@ -2,9 +2,9 @@ import { type Dataset, takeBatch } from '../../data/index.ts';
 import { argmaxAt } from '../../dynamic/index.ts';
 import { type NDArray, ndarray, sizeOf } from '../../graph/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
+import { asStored } from '../layout.ts';
 import { load } from '../load.ts';
 import { trimmedMean } from '../measure.ts';
-import { asStored } from './channels.ts';
 import type { Foreign } from './foreign.ts';
 import { compileOriginal } from './original.ts';
 
@@ -151,7 +151,7 @@ export async function compareTimes(
         );
         // An original for one image takes a batch one by one.
         const apart = single ? Array.from({ length: batch }, (_, k) => rowsOf(x, k, 1)) : [x];
-        const fed = [apart.map((t) => asStored(t, layout)), [x]];
+        const fed = [apart, [x]].map((list) => list.map((t) => asStored(t, layout)));
         for (const k of i % 2 === 0 ? [0, 1] : [1, 0]) {
           const start = performance.now();
           for (const t of fed[k]!) await files[k]!.run({ [names.input]: t });

@@ -2,8 +2,8 @@ import { type Dataset, takeBatch } from '../../data/index.ts';
 import { DynaError } from '../../errors.ts';
 import { encodeModel, type NDArray, ndarray, sizeOf, toOnnx } from '../../graph/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
+import { asStored } from '../layout.ts';
 import { giving } from '../meaning.ts';
-import { asStored } from './channels.ts';
 import type { Foreign } from './foreign.ts';
 import { compileOriginal } from './original.ts';
 

@@ -33,7 +33,7 @@ import {
 import { halfBits } from '../../graph/ops/half.ts';
 import { conv, linear, materialize, paramsOf } from '../../nn/index.ts';
 import { compile } from '../../runtime/index.ts';
-import { asStored } from './channels.ts';
+import { asStored } from '../layout.ts';
 import { checkFaithful } from './faithful.ts';
 import { readForeign } from './foreign.ts';
 import { compileOriginal } from './original.ts';

@@ -15,9 +15,10 @@ import {
   type Tensor,
 } from '../../graph/index.ts';
 import { CARD_KEY, type TensorNames } from '../card.ts';
+import type { Layout } from '../layout.ts';
 import type { OutputMeaning } from '../meaning.ts';
 import { openBatch } from './batch.ts';
-import { channelsFirst, type Layout, layoutOf } from './channels.ts';
+import { channelsFirst, layoutOf } from './channels.ts';
 
 /** Somebody else's classifier as our graph: one image batch in, logits out. */
 export interface Foreign {
@@ -68,7 +69,7 @@ export function readForeign(bytes: Uint8Array, options: ForeignOptions = {}): Fo
   const whole = size === 1 ? openBatch(first.input, first.output) : first;
   const notes = [...imported.notes];
   if (layout === 'NHWC')
-    notes.push(`the file takes images as [N, H, W, C] ${formatShape(input.shape)}; here they are [N, C, H, W]`);
+    notes.push(`the file takes images as [N, H, W, C] ${formatShape(input.shape)}, and so does what is made of it`);
   checkOutput(name, whole.output);
   checkFinite(imported);
   const { logits, output } = ending(whole.output);

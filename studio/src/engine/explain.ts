@@ -1,3 +1,4 @@
+import { fromStored } from '../../../src/deploy/layout.ts';
 import { isExit } from '../../../src/dynamic/decision.ts';
 import {
   type Curve,
@@ -85,8 +86,10 @@ export class Explainer {
   }
 
   #gradientAt(session: Session, target: string, thresholds: Thresholds): GradientAt {
-    return async (x, n) =>
-      (await session.run(this.#feeds(session, x, n, thresholds), [target]))[target]!.data as Float32Array;
+    return async (x, n) => {
+      const { [target]: gradient } = await session.run(this.#feeds(session, x, n, thresholds), [target]);
+      return fromStored(gradient!, this.#model.card.layout).data as Float32Array;
+    };
   }
 
   /** How sure the target is: of an exit or of the answer, of the class that it names for the whole input. */

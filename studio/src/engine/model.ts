@@ -2,6 +2,7 @@ import { answersOf, exitOf } from '../../../src/deploy/answers.ts';
 import { defaultNames, type ModelCard } from '../../../src/deploy/card.ts';
 import { floor32 } from '../../../src/deploy/float32.ts';
 import { feeder } from '../../../src/deploy/images.ts';
+import { asStored } from '../../../src/deploy/layout.ts';
 import { cardIn } from '../../../src/deploy/read-card.ts';
 import { type Decision, isExit } from '../../../src/dynamic/decision.ts';
 import { thresholdName } from '../../../src/dynamic/lower/choice.ts';
@@ -65,8 +66,8 @@ export class OpenModel {
   }
 
   feeds(input: NDArray, thresholds: Thresholds): Record<string, NDArray> {
-    const { names = defaultNames, decisions } = this.card;
-    return { [names.input]: input, ...thresholdFeeds(decisions, thresholds) };
+    const { names = defaultNames, decisions, layout } = this.card;
+    return { [names.input]: asStored(input, layout), ...thresholdFeeds(decisions, thresholds) };
   }
 
   async #outputs(session: Session, input: NDArray, thresholds: Thresholds, outputs?: readonly string[]) {
