@@ -4,7 +4,7 @@ import { backbone } from './shared/backbone.ts';
 import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from './shared/data.ts';
-import { trainOnce, weightsDigest } from './shared/fit.ts';
+import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
 import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
 import type { CurvePoint, Findings, Works } from './shared/system.ts';
@@ -87,7 +87,7 @@ async function run(cx: Context): Promise<Findings> {
   for (const seed of cx.seeds)
     for (const [name, trainWay] of Object.entries(ways)) {
       const trained = await trainWay(cx, splits, plain, seed);
-      const ready = await recalibrate(trained, train, { seed });
+      const ready = await recalibrate(trained, train, { seed, augment });
       const id = `depth-${name}-${seed}`;
       judged[name]!.push(await judge(cx, id, ready, ownThresholds(decisionsOf(ready.net)), test));
       if (name !== 'gumbel' && seed !== cx.seeds[0]) continue;

@@ -8,7 +8,7 @@ import { dynamicRow, gains, ownBaselines, staticRow } from './shared/compare.ts'
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits } from './shared/data.ts';
 import { plainBytes, sparseBytes } from './shared/evaluate.ts';
-import { trainOnce, weightsDigest } from './shared/fit.ts';
+import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
 import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
 import { stat } from './shared/stats.ts';
@@ -64,7 +64,7 @@ async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: num
       options: { decisions: gumbel({ temperature: gated.temperature }), cost: macTarget(gated.macs) },
     },
   );
-  return recalibrate(trained, splits.train, { seed });
+  return recalibrate(trained, splits.train, { seed, augment });
 }
 
 /** Largest difference of any logit between a mode compiled gate-free and the masked net that is forced into it. */

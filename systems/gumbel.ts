@@ -17,7 +17,7 @@ import { dynamicRow, ownBaselines, staticRow } from './shared/compare.ts';
 import type { Context } from './shared/context.ts';
 import { cifarSplits, describe, type Splits } from './shared/data.ts';
 import { accuracyOf } from './shared/evaluate.ts';
-import { type Recipe, trainOnce } from './shared/fit.ts';
+import { augment, type Recipe, trainOnce } from './shared/fit.ts';
 import { macsOf, plainNet, quickly } from './shared/static.ts';
 import { stat } from './shared/stats.ts';
 import type { CurvePoint, Figure, Findings, Works } from './shared/system.ts';
@@ -129,7 +129,7 @@ async function run(cx: Context): Promise<Findings> {
     for (const [name, way] of Object.entries(ways)) {
       const id = `scheduled-${name.toLowerCase().replace(' ', '-')}-${seed}`;
       const trained = await learn(cx, id, gatedNet(cx, splits), splits, seed, way);
-      const ready = await recalibrate(trained, train, { seed });
+      const ready = await recalibrate(trained, train, { seed, augment });
       trainings[name] = [...(trainings[name] ?? []), trained];
       judged[name] = [...(judged[name] ?? []), await judge(cx, id, ready, ownThresholds(decisionsOf(ready.net)), test)];
     }

@@ -110,6 +110,31 @@ describe('recalibrate', () => {
     expectClose(weights.get('outer/run/inner/run/norm/mean')!.data, statistics((r) => r[0]! <= 0 && r[1]! <= 0).means);
   });
 
+  test('sees the images as training saw them', async () => {
+    // One bright pixel in the middle: every shift by more than one pixel loses it.
+    const images = new Float32Array(256 * 9).map((_, i) => (i % 9 === 4 ? 1 : 0));
+    const photos = dataset({
+      inputs: images,
+      shape: [1, 3, 3],
+      labels: new Array(256).fill(0),
+      classes: ['a', 'b'],
+      mean: [0],
+      std: [1],
+    });
+    const made = net({ input: [1, 3, 3], classes: 2 }, (x) =>
+      linear(reshape(batchNorm(x, { name: 'norm' }), [0, 9]), 2),
+    );
+    const model: Model = {
+      ...{ net: made, weights: materialize(parametersOf(made), 1), classes: ['a', 'b'] },
+      preprocessing: { shape: [1, 3, 3], scale: 1, mean: [0], std: [1] },
+    };
+    const meanOf = async (augment?: { crop: number }) =>
+      Number((await recalibrate(model, photos, augment ? { augment } : {})).weights.get('norm/mean')!.data[0]);
+    expect(await meanOf()).toBeCloseTo(1 / 9, 5);
+    // Of 25 shifts by up to two, the nine by at most one keep it.
+    expect(Math.abs((await meanOf({ crop: 2 })) - 9 / 25 / 9)).toBeLessThan(0.012);
+  });
+
   test('a net without normalisations comes back as it is, and a single input is too few', async () => {
     const plain = modelOf((x) => x);
     expect(await recalibrate(plain, data)).toBe(plain);

@@ -1,4 +1,4 @@
-import { type Dataset, loader } from '../data/index.ts';
+import { type Augment, type Dataset, loader } from '../data/index.ts';
 import { type Model, populations, type Thresholds } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { encodeModel, input, ndarray, substitute, type Tensor, toOnnx } from '../graph/index.ts';
@@ -12,6 +12,8 @@ export interface RecalibrateOptions {
   /** Inputs whose statistics are taken together; 128 by default. */
   readonly batch?: number;
   readonly seed?: number;
+  /** Crops and flips as in training, whose statistics its weights were fitted to; none by default. */
+  readonly augment?: Augment;
   readonly session?: SessionOptions;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -20,14 +22,16 @@ export interface RecalibrateOptions {
  * Measures the running statistics of every normalisation anew, on the inputs that really execute it. Training mixes or
  * samples options, so skipped, narrow and late blocks saw other inputs there (Yu & Huang 2019, arXiv:1903.05134, sec. 3.3).
  *
+ * Give it the augmentation of the training: crops bring borders into the statistics, and weights are fitted to those.
+ *
  * @returns the model with new statistics; those of blocks that nobody executed stay
  * @throws DynaError 'data' for a set that is smaller than a batch
- * @example const ready = await recalibrate(trained, { data: trainSplit })
+ * @example const ready = await recalibrate(trained, trainSplit, { augment: { crop: 4, flip: true } })
  */
 export async function recalibrate<M extends Model>(
   model: M,
   data: Dataset,
-  { thresholds, items = 6400, batch = 128, seed = 1, session, onProgress }: RecalibrateOptions = {},
+  { thresholds, items = 6400, batch = 128, seed = 1, augment, session, onProgress }: RecalibrateOptions = {},
 ): Promise<M> {
   const size = Math.min(batch, data.length);
   if (size < 2) throw new DynaError('data', `statistics need at least 2 inputs, ${data.name} has ${data.length}`);
@@ -41,7 +45,8 @@ export async function recalibrate<M extends Model>(
   const runner = await compileInWorker(encodeModel(toOnnx(outputs, { weights: model.weights })), session);
   const totals = found.map((p) => ({ ...p, n: 0, first: [] as number[], second: [] as number[] }));
   try {
-    const batches = loader(data, { batch: size, seed, shuffle: true, dropLast: true });
+    const how = { batch: size, seed, shuffle: true, dropLast: true };
+    const batches = loader(data, augment ? { ...how, augment } : how);
     const most = Math.max(1, Math.min(batches.batchesPerEpoch, Math.floor(items / size)));
     let done = 0;
     for (const { x: images } of batches.epoch(0)) {

@@ -2,7 +2,7 @@ import { everyWidth, exponential, gumbel, macTarget, recalibrate, type Trained }
 import type { Net } from 'dynaneural/dynamic';
 import type { Context } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
-import { type Recipe, trainOnce } from '../shared/fit.ts';
+import { augment, type Recipe, trainOnce } from '../shared/fit.ts';
 import { quickly, recipe, startOf, tuning } from '../shared/static.ts';
 import { byNorm, type Weights } from './filters.ts';
 import { atLeast, gatedMacs, gatedNet, type Layer, layersOf, narrowed, plainNet, slimNet } from './nets.ts';
@@ -88,5 +88,5 @@ export async function trainSlim(cx: Context, { train }: Splits, plain: Trained):
     start: all.weights,
     options: { decisions: gumbel({ temperature: exponential(...GATE.temperature) }), cost: macTarget(GATE.macs) },
   });
-  return recalibrate(chosen, train, { seed: 1 });
+  return recalibrate(chosen, train, { seed: 1, augment });
 }

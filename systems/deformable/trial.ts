@@ -6,7 +6,7 @@ import { clock, type Ticks } from '../shared/clock.ts';
 import { type Context, digest, phase } from '../shared/context.ts';
 import { describe, type Splits } from '../shared/data.ts';
 import { accuracyOf, plainBytes, runFile } from '../shared/evaluate.ts';
-import { type Recipe, trainOnce, weightsDigest } from '../shared/fit.ts';
+import { augment, type Recipe, trainOnce, weightsDigest } from '../shared/fit.ts';
 import { quickly } from '../shared/static.ts';
 import { warped } from '../shared/warp.ts';
 import { type Chosen, chosenOn, constantChoices, dealt } from './choices.ts';
@@ -84,7 +84,7 @@ export async function blindOn(
       accuracyOf((await runFile(cx, `${title}: ${what}`, plainBytes(net, weights), test)).answers, test);
     const means = { ...model, weights: constantChoices(model.weights, chosen) };
     // Features behind constant choices are others, so their statistics are measured anew.
-    const constant = await recalibrate(means, train, { seed: model.seed });
+    const constant = await recalibrate(means, train, { seed: model.seed, augment });
     return {
       dealt: await right('choices of others', { ...model, net: dealt(model.net) }),
       constant: await right('mean choices', constant),

@@ -8,6 +8,9 @@ import type { NDArray } from 'dynaneural/graph';
 import type { TrainOptions } from 'dynaneural/train';
 import { type Context, digest, toJson, writeWhole } from './context.ts';
 
+/** Of every training of the gallery on CIFAR-10. */
+export const augment = { crop: 4, flip: true } as const;
+
 /** How a net is trained, as plain data: all that decides the outcome, but for net, data and where it starts. */
 export interface Recipe {
   readonly epochs: number;
@@ -92,7 +95,7 @@ export async function trainOnce(
     optimizer: sgd({ momentum: 0.9, nesterov: true, weightDecay: recipe.decay }),
     schedule: oneCycle(recipe.rate, { warmup: recipe.warmup }),
     smoothing: recipe.smoothing,
-    augment: { crop: 4, flip: true },
+    augment,
     checkpoint,
     resume: true,
     every: 100,
