@@ -6,7 +6,7 @@ import { clock, type Ticks } from '../shared/clock.ts';
 import { type Context, digest, phase } from '../shared/context.ts';
 import { describe, type Splits } from '../shared/data.ts';
 import { accuracyOf, plainBytes, runFile } from '../shared/evaluate.ts';
-import { augment, type Recipe, trainOnce, weightsDigest } from '../shared/fit.ts';
+import { type Recipe, trainOnce, weightsDigest } from '../shared/fit.ts';
 import { quickly } from '../shared/static.ts';
 import { warped } from '../shared/warp.ts';
 import { type Chosen, chosenOn, constantChoices, dealt } from './choices.ts';
