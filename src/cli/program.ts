@@ -205,6 +205,12 @@ function build(state: State): Command {
     .option('--tune', 'train the model itself too, from its own answers (and labels)')
     .option('--tune-epochs <n>', 'of that training; default: 4 to 40', wholeNumber('--tune-epochs'))
     .option('--skips', 'with --tune: also try gates that leave residual blocks out')
+    .option(
+      '--select-by <what>',
+      'what decides which exits stay: time, measured here, or macs',
+      oneOf('--select-by', ['time', 'macs']),
+      'time',
+    )
     .option('--exits <n>', 'most exits, 1 to 3', wholeNumber('--exits'), 2)
     .option('--exit-at <node...>', 'where exits stand, by the names that --plan lists')
     .option('--plan', 'only list where exits could stand')

@@ -20,7 +20,16 @@ const cx: Context = {
   interruptible: () => new AbortController().signal,
   checkInterrupted() {},
 };
-const defaults: AdaptOptions = { delta: 0.1, exits: 2, seed: 1, rounds: 20, threads: 1, mean: [0.5], std: [0.25] };
+const defaults: AdaptOptions = {
+  selectBy: 'macs',
+  delta: 0.1,
+  exits: 2,
+  seed: 1,
+  rounds: 20,
+  threads: 1,
+  mean: [0.5],
+  std: [0.25],
+};
 const lenient = { ...defaults, maxDisagreement: 0.05 };
 
 beforeAll(async () => {
@@ -92,6 +101,27 @@ describe('dyna adapt', () => {
     expect(wider.meanMacs).toBeGreaterThan(given.meanMacs);
   });
 
+  it('goes by time where nothing else is said, and tells what it expected', async () => {
+    const options = {
+      ...lenient,
+      selectBy: 'time' as const,
+      data: at('images.npy'),
+      epochs: 2,
+      rounds: 0,
+      report: false,
+    };
+    const { json, text } = await adaptModel(at('net.onnx'), { ...options, out: at('timed.onnx') }, cx);
+    const { tried, exitTimes } = json as {
+      tried: { frozen: { times: Record<string, number> } };
+      exitTimes: Record<string, { batch: number; staying: number }[]>;
+    };
+    expect(Object.keys(tried.frozen.times)).toEqual(['1', '64']);
+    expect(exitTimes.exit1!.map((t) => t.batch)).toEqual([1, 64]);
+    expect(text.join('\n')).toMatch(
+      /promised: frozen \S+ \S+ MACs, \S+ % of the time for one image, \S+ % of the time in a batch of 64/,
+    );
+  });
+
   it('--plan and info tell where exits can stand, and run nothing', async () => {
     const { json, text } = await adaptModel(at('net.onnx'), { ...lenient, plan: true }, cx);
     const { places } = json as { places: { name: string; exit: boolean }[] };
@@ -127,7 +157,19 @@ describe('dyna adapt', () => {
 
 describe('a process that ends in the middle', () => {
   const train = ['--tune', '--tune-epochs', '3', '--epochs', '12', '--max-disagreement', '8%', '--exits', '1'];
-  const fed = ['--mean', '0.5', '--std', '0.25', '--rounds', '0', '--threads', '1', '--no-report'];
+  const fed = [
+    '--select-by',
+    'macs',
+    '--mean',
+    '0.5',
+    '--std',
+    '0.25',
+    '--rounds',
+    '0',
+    '--threads',
+    '1',
+    '--no-report',
+  ];
   const args = (out: string) => ['adapt', 'net.onnx', '--data', 'images.npy', '--out', out, ...train, ...fed];
 
   /** Waits for a second checkpoint of a part, so that there is something to lose and something to keep. */

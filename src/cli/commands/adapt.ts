@@ -13,6 +13,7 @@ import {
   planExits,
   readForeign,
   skipPlaces,
+  type TimeShares,
   type Way,
 } from '../../deploy/adapt/index.ts';
 import { DynaError } from '../../errors.ts';
@@ -38,6 +39,7 @@ export interface AdaptOptions extends CommonOptions, Normalisation {
   readonly harm?: number;
   readonly delta: number;
   readonly budget?: number;
+  readonly selectBy?: 'time' | 'macs';
   readonly tune?: boolean;
   readonly tuneEpochs?: number;
   readonly skips?: boolean;
@@ -64,6 +66,7 @@ const stages: Readonly<Record<AdaptStage, string>> = {
   heads: 'train heads',
   backbone: 'train all',
   gates: 'train gates',
+  time: 'time exits',
   tune: 'tune',
   certify: 'certify',
   test: 'test',
@@ -108,6 +111,7 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
       ...(options.budget === undefined ? {} : { budget: options.budget }),
       ...(options.tune ? { tune: options.tuneEpochs ? { epochs: options.tuneEpochs } : true } : {}),
       ...(options.skips ? { skips: true } : {}),
+      ...(options.selectBy ? { selectBy: options.selectBy } : {}),
       ...(options.memory === undefined ? {} : { memory: options.memory }),
       name,
       work,
@@ -142,7 +146,7 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
         await adaptedReport({
           path,
           data: `${options.data} (${whole(data.length)} images)`,
-          command: `dyna adapt ${path} --data ${options.data} ${claim.maxHarm === undefined ? '--max-disagreement' : '--harm'} ${exactPercent(result.summary.claim.epsilon).replace(' ', '')}${options.tune ? ' --tune' : ''}${options.skips ? ' --skips' : ''} --seed ${options.seed}`,
+          command: `dyna adapt ${path} --data ${options.data} ${claim.maxHarm === undefined ? '--max-disagreement' : '--harm'} ${exactPercent(result.summary.claim.epsilon).replace(' ', '')}${options.tune ? ' --tune' : ''}${options.skips ? ' --skips' : ''}${options.selectBy === 'macs' ? ' --select-by macs' : ''} --seed ${options.seed}`,
           original,
           result,
           times,
@@ -283,15 +287,22 @@ function resultText(
         (t) =>
           `It saves MACs, but no time at ${run(t.batch)} on this machine: the model is too small for its exits to pay.`,
       ),
-    ...(Object.keys(summary.tried).length > 1
+    ...(summary.selectedBy === 'time' || Object.keys(summary.tried).length > 1
       ? [
-          `Tried, with the MACs that the tune part promised: ${Object.entries(summary.tried)
-            .map(([way, macs]) => `${way} ${count(macs)}`)
+          `Tried, with what the tune part promised: ${Object.entries(summary.tried)
+            .map(([way, { macs, times }]) => `${way} ${count(macs)} MACs${times ? `, ${shareOfTime(times)}` : ''}`)
             .join('; ')}.`,
         ]
       : []),
     ...notes.map((n) => `Note: ${n}.`),
   ];
 }
+
+const shareOfTime = (times: TimeShares): string =>
+  Object.entries(times)
+    .map(
+      ([batch, share]) => `${percent(share)} of the time ${batch === '1' ? 'for one image' : `in a batch of ${batch}`}`,
+    )
+    .join(', ');
 
 const run = (batch: number): string => (batch === 1 ? 'one image' : `batch of ${batch}`);

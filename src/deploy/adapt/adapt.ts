@@ -1,16 +1,9 @@
 import type { Dataset } from '../../data/index.ts';
-import {
-  type Certificate,
-  type CertifiedModel,
-  decisionsOf,
-  FINAL,
-  isExit,
-  type Model,
-  observations,
-} from '../../dynamic/index.ts';
+import { type Certificate, type CertifiedModel, decisionsOf, FINAL, isExit, type Model } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { toBytes } from '../save.ts';
-import { type Assessed, assessGates, type Claim, prove, type Referred } from './against.ts';
+import { type Claim, prove, type Referred } from './against.ts';
+import { choose, worthwhile } from './choose.ts';
 import { type Compared, compareAnswers } from './compare.ts';
 import { checkFaithful } from './faithful.ts';
 import { readForeign } from './foreign.ts';
@@ -18,12 +11,15 @@ import { learn, plain } from './learn.ts';
 import type { AdaptOptions, AdaptStage, Way } from './options.ts';
 import { checkFits, claimOf, labelsFit, partsOf } from './parts.ts';
 import { type ExitPlan, type Place, planExits } from './plan.ts';
+import { meanTimes, overall, type Promised, type TimeShares } from './promise.ts';
 import { referenceAnswers } from './reference.ts';
 import { imagesInFront } from './rows.ts';
-import { selectExits } from './select.ts';
+import { takeTimes } from './stopwatch.ts';
+import type { Times } from './times.ts';
+import { workOn } from './work.ts';
 
 export interface AdaptSummary {
-  /** True where no faster point could be certified: `bytes` has no exits then. */
+  /** True where no faster point could be certified, or none that saves time: `bytes` has no exits then. */
   readonly fullModelKept: boolean;
   readonly way: Way;
   /** The certificate's sentence, or why the full model was kept. */
@@ -34,12 +30,17 @@ export interface AdaptSummary {
   /** MACs for one image: the original's, and the mean at the chosen point on the certify part (heads included). */
   readonly originalMacs: number;
   readonly meanMacs: number;
+  /** Its mean time there as a share of the original's, by batch size, as the times of its parts promise; absent by MACs. */
+  readonly meanTimes?: TimeShares;
   /** Disagreement (or harm) that was seen on the certify part. */
   readonly seen: number;
   /** Where inputs leave, by exit, "final" last. */
   readonly exits: Readonly<Record<string, number>>;
-  /** Mean MACs that the tune part promised for each way that was tried; the first of the cheapest was certified. */
-  readonly tried: Readonly<Partial<Record<Way, number>>>;
+  readonly selectedBy: 'time' | 'macs';
+  /** What the tune part promised for each way that was tried; the first of the best was certified. */
+  readonly tried: Readonly<Partial<Record<Way, Promised>>>;
+  /** What each exit that was tried saves and costs alone, where the choice went by time. */
+  readonly exitTimes?: Readonly<Record<string, readonly Times[]>>;
   readonly notes: readonly string[];
   readonly test?: Compared;
 }
@@ -92,27 +93,24 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   });
   await checkFaithful(original, foreign, parts.heads, session);
 
-  const learned = await learn(foreign, plan, parts.heads, original, options);
+  const work = workOn(options.work, original, parts.heads);
+  const learned = await learn(foreign, plan, parts.heads, work, options);
+  const unchanged = plain(learned.ways[0]!.all, foreign);
   const refer = async (images: Dataset): Promise<Referred> => ({
     images,
     reference: await referenceAnswers(foreign, images, shared),
   });
   const tuning = await refer(parts.tune);
-  const tried: { readonly way: Way; readonly exits: readonly Place[]; readonly found: Assessed }[] = [];
-  for (const { way, all, made } of learned.ways) {
-    if (made) {
-      const seen = await observations(all, tuning.images, told('tune'));
-      tried.push({ way, ...selectExits(seen, plan, made, tuning, claim) });
-    } else tried.push({ way, exits: [], found: await assessGates(all, tuning, claim, plan.macs, told('tune')) });
-  }
-  const best = tried.reduce((a, b) => (b.found.expectedMacs < a.found.expectedMacs ? b : a));
-  const { way, found, exits: kept } = best;
+  const times = await takeTimes(learned, plan, unchanged, parts.tune, work, options);
+  const { best, tried } = await choose(learned, plan, tuning, claim, times, told('tune'));
+  const { way, found, exits: kept, ways } = best;
   const proven = await prove(found, await refer(parts.certify), claim, plan.macs, {
     ...told('certify'),
     ...(budget === undefined ? {} : { budget }),
+    ...(ways ? { price: ({ shares: of }) => overall(meanTimes(ways, of)) } : {}),
   });
 
-  const { certificate, model, meanMacs } = proven;
+  const { certificate, model, meanMacs, meanTimes: expected } = worthwhile(proven, best, plan.macs);
   const about = { way: model ? way : 'frozen', ...claim, certificate: certificate.message };
   const io = {
     names: foreign.names,
@@ -120,7 +118,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     layout: foreign.layout,
     metadata: { ...foreign.metadata, 'dynaneural.adapted': JSON.stringify(about) },
   };
-  const bytes = toBytes(model ?? plain(learned.ways[0]!.all, foreign), io);
+  const bytes = toBytes(model ?? unchanged, io);
   const names = model ? [...decisionsOf(model.net).flatMap((d) => (isExit(d) ? d.name : [])), FINAL] : [FINAL];
   const shares = model?.chosen.shares ?? [1];
   const summary: AdaptSummary = {
@@ -131,11 +129,12 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     sizes: { heads: learned.views, tune: parts.tune.length, certify: parts.certify.length },
     originalMacs: plan.macs,
     meanMacs,
+    ...(expected ? { meanTimes: expected } : {}),
     seen: model?.chosen.risk ?? 0,
     exits: Object.fromEntries(names.map((name, i) => [name, shares[i]!])),
-    tried: Object.fromEntries(
-      tried.map(({ way: of }) => [of, Math.min(...tried.filter((t) => t.way === of).map((t) => t.found.expectedMacs))]),
-    ),
+    selectedBy: times ? 'time' : 'macs',
+    tried,
+    ...(times ? { exitTimes: Object.fromEntries(plan.exits.map((e, k) => [e.exit!, times.exits[k]!])) } : {}),
     notes: [
       ...foreign.notes,
       ...learned.notes,

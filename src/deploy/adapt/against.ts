@@ -20,6 +20,7 @@ import {
   type Point,
   runSettings,
   settingAnswers,
+  type TestedPoint,
   type Thresholds,
 } from '../../dynamic/index.ts';
 import { ndarray } from '../../graph/index.ts';
@@ -137,8 +138,12 @@ export function assess(
   };
 }
 
+/** Points that can probably be certified. */
+export const promising = (path: readonly OperatingPoint[], epsilon: number): readonly OperatingPoint[] =>
+  path.filter((p) => p.risk <= REACHED * epsilon);
+
 const expected = (path: readonly OperatingPoint[], epsilon: number, originalMacs: number): number =>
-  Math.min(originalMacs, ...path.filter((p) => p.risk <= REACHED * epsilon).map((p) => p.cost));
+  Math.min(originalMacs, ...promising(path, epsilon).map((p) => p.cost));
 
 /** The same for a model with gates instead of exits: a column for each setting of all gates, the dearest first. */
 export async function assessGates(
@@ -206,13 +211,21 @@ export interface Proven {
   readonly model: CertifiedModel | undefined;
   /** Of the chosen point, the original's where that is kept. */
   readonly meanMacs: number;
+  /** Shares of the images that took each column at the chosen point; absent where the original is kept. */
+  readonly shares?: readonly number[];
+}
+
+interface ProveOptions extends Options {
+  readonly budget?: number;
+  /** What a point takes, where that is not its mean MACs. */
+  readonly price?: (point: { readonly cost: number; readonly shares: readonly number[] }) => number;
 }
 
 /**
  * Proves the path's points on the certify split, against the original's answers.
  *
  * @param budget mean MACs, as a share of the original's, that are wanted: the safest certified point that keeps them is
- *   chosen, else (and without it) the fastest
+ *   chosen, else (and without it) the one of the least price
  * @throws DynaError 'certificate' where there are too few images
  */
 export async function prove(
@@ -220,7 +233,7 @@ export async function prove(
   certify: Referred,
   claim: Claim,
   originalMacs: number,
-  { budget, ...options }: Options & { readonly budget?: number } = {},
+  { budget, price = ({ cost }) => cost, ...options }: ProveOptions = {},
 ): Promise<Proven> {
   const { path } = assessed;
   const { scores, answers: own, costs } = await assessed.on(certify.images, options);
@@ -244,13 +257,13 @@ export async function prove(
     .filter((p) => p.thresholds.some((t) => t !== NOT_TAKEN))
     .map((p) => ({ ...p, counts: p.counts.slice(0, -1) }));
   const within = budget === undefined ? undefined : tested.find((p) => p.cost <= budget * originalMacs);
-  const chosen = within ?? tested.find((p) => p.cost === found.chosen.cost && sameThresholds(p, found.chosen))!;
+  const shares = ({ counts }: TestedPoint): number[] => counts.map((c) => c / found.n);
+  const priced = tested.map((p) => ({ p, price: price({ cost: p.cost, shares: shares(p) }) }));
+  const chosen = within ?? priced.reduce((a, b) => (b.price < a.price ? b : a)).p;
   const certificate: Certificate = { ...found, message, points: tested, chosen };
-  return { certificate, model: certifiedOf(assessed, certificate), meanMacs: chosen.cost };
+  const model = certifiedOf(assessed, certificate);
+  return { certificate, model, meanMacs: chosen.cost, shares: shares(chosen) };
 }
-
-const sameThresholds = (a: Pick<OperatingPoint, 'thresholds'>, b: Pick<OperatingPoint, 'thresholds'>): boolean =>
-  a.thresholds.every((t, i) => t === b.thresholds[i]);
 
 function certifiedOf({ model, path, thresholdsOf, exitsOf }: Assessed, certificate: Certificate): CertifiedModel {
   const full = extremeMacs({ decisions: decisionsOf(model.net), regions: costTable(model.net) }, Math.max);

@@ -5,4 +5,6 @@ export { type Compared, type ComparedTimes, compareAnswers, compareTimes, type D
 export { type Foreign, itemShape, readForeign } from './foreign.ts';
 export type { AdaptOptions, AdaptStage, Way } from './options.ts';
 export { type ExitPlan, type Place, type PlanOptions, planExits } from './plan.ts';
+export type { Promised, TimeShares } from './promise.ts';
 export { describeSkip, type SkipPlace, skipPlaces } from './skips.ts';
+export type { Times } from './times.ts';

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { type Dataset, fingerprint } from '../../data/index.ts';
+import type { Dataset } from '../../data/index.ts';
 import { type Model, type Net, parametersOf } from '../../dynamic/index.ts';
 import type { NDArray } from '../../graph/index.ts';
 import { features } from './features.ts';
@@ -11,9 +10,7 @@ import type { ExitPlan, Place } from './plan.ts';
 import { harmless, referenceAnswers } from './reference.ts';
 import { describeSkip, skipPlaces, withSkips } from './skips.ts';
 import { beforeOriginal, between, tune, WAYPOINTS } from './tune.ts';
-import { keyOf, Work } from './work.ts';
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+import type { Work } from './work.ts';
 
 /** The original as it is, in our form. */
 export const plain = (model: Model, { logits, input }: Foreign): Model => ({
@@ -28,6 +25,8 @@ export interface Learned {
     readonly all: Model;
     /** With exits at some of them; absent where there are none. */
     readonly made?: (exits: readonly Place[]) => Model;
+    /** What leaves nowhere begins the model anew. */
+    readonly again?: boolean;
   }[];
   readonly views: number;
   readonly notes: readonly string[];
@@ -38,22 +37,19 @@ export async function learn(
   foreign: Foreign,
   { exits }: ExitPlan,
   images: Dataset,
-  original: Uint8Array,
+  work: Work,
   options: AdaptOptions,
 ): Promise<Learned> {
   const { data, seed = 1, views = 4, session, signal, onProgress } = options;
   const shared = { seed, ...(session ? { session } : {}), ...(signal ? { signal } : {}) };
-  const work = new Work(options.work);
   const places = exits.map((e) => [e.name, e.head]);
-  const source =
-    options.work === undefined ? '' : keyOf(sha256(original), fingerprint(images), images.mean, images.std);
   const onTraining = (stage: AdaptStage) => (p: { step: number; steps: number; loss: number; secondsLeft: number }) =>
     onProgress?.(stage, p.step, p.steps, { loss: p.loss.toFixed(3), left: `${p.secondsLeft.toFixed(0)} s` });
 
   const rows = await features(foreign, exits, images, {
     ...shared,
     views,
-    folder: await work.part('features', keyOf(source, places, views, seed)),
+    folder: await work.part('features', places, views, seed),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     onProgress: (done, total) => onProgress?.('features', done, total),
   });
@@ -61,7 +57,7 @@ export async function learn(
   try {
     heads = await trainHeads(exits, rows, {
       ...shared,
-      folder: await work.part('heads', keyOf(source, places, views, seed, options.epochs)),
+      folder: await work.part('heads', places, views, seed, options.epochs),
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
       onProgress: onTraining('heads'),
     });
@@ -99,10 +95,7 @@ export async function learn(
       ...shared,
       ...settings,
       augment,
-      folder: await work.part(
-        'backbone',
-        keyOf(source, places, views, seed, options.epochs, settings, labelled, augment),
-      ),
+      folder: await work.part('backbone', places, views, seed, options.epochs, settings, labelled, augment),
       onProgress: onTraining('backbone'),
     },
   );
@@ -119,7 +112,7 @@ export async function learn(
         const made = withHeads(between(frozen.weights, tuned, share));
         return { way: 'tuned', all: made(exits), made } as const;
       }),
-      { way: 'tuned, then original', all: before(exits), made: before },
+      { way: 'tuned, then original', all: before(exits), made: before, again: true },
       ...gated.ways,
     ],
     notes: [...notes, ...gated.notes],
@@ -136,7 +129,7 @@ export async function learn(
         ...shared,
         ...settings,
         augment,
-        folder: await work.part('gates', keyOf(source, seed, settings, labelled, augment)),
+        folder: await work.part('gates', seed, settings, labelled, augment),
         onProgress: onTraining('gates'),
       },
     );

@@ -78,7 +78,7 @@ beforeAll(async () => {
     maxDisagreement: 0.1,
     epochs: 6,
     views: 1,
-    
+    selectBy: 'macs',
     session,
   });
 });

@@ -1,9 +1,10 @@
 import type { Dataset } from '../../data/index.ts';
+import type { Machine } from '../../dynamic/index.ts';
 import type { SessionOptions } from '../../runtime/index.ts';
 import type { ForeignOptions } from './foreign.ts';
 import type { ExitPlan, PlanOptions } from './plan.ts';
 
-export type AdaptStage = 'features' | 'heads' | 'backbone' | 'gates' | 'tune' | 'certify' | 'test';
+export type AdaptStage = 'features' | 'heads' | 'backbone' | 'gates' | 'time' | 'tune' | 'certify' | 'test';
 
 /**
  * What became of the original's own weights. `frozen`: exits on the model as it is; `tuned`: its weights were trained
@@ -31,6 +32,13 @@ export interface AdaptOptions extends PlanOptions, ForeignOptions {
   readonly skips?: boolean;
   /** Mean MACs as a share of the original's: the safest certified point that keeps them is chosen, else the fastest. */
   readonly budget?: number;
+  /**
+   * What decides which exits stay, and which form: `time` (default), as measured on this machine, of single images and of
+   * batches of 64; or `macs`. By time the original is kept where no form is expected to save any.
+   */
+  readonly selectBy?: 'time' | 'macs';
+  /** By time, but with these constants instead of a measurement; the file then no longer depends on the machine. */
+  readonly machine?: Machine;
   readonly name?: string;
   /** Decides the split, and how the heads start; 1 by default. */
   readonly seed?: number;

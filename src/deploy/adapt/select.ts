@@ -1,6 +1,8 @@
 import { exitCosts, laptop, type Model, type Observations } from '../../dynamic/index.ts';
 import { type Assessed, assess, type Claim, type Referred } from './against.ts';
 import type { ExitPlan, Place } from './plan.ts';
+import { exitTimes, overall, type Promised, promise, type WayTimes } from './promise.ts';
+import type { Times } from './times.ts';
 
 /** All subsets with 1 to `most` of `n` things, each in order. */
 function subsets(n: number, most: number): number[][] {
@@ -37,18 +39,29 @@ function only(seen: Observations, exits: readonly number[]): Observations {
   };
 }
 
-/** What asking takes beside arithmetic, in the MACs of that time. */
+/** What asking takes beside arithmetic where no time is known: the MACs of that time on a laptop. */
 const GATE = laptop.gateMicroseconds * laptop.macsPerMicrosecond;
 
 /** A choice among the exits that were tried, with what it promises. */
 export interface Selected {
   readonly exits: readonly Place[];
   readonly found: Assessed;
+  readonly promised: Promised;
+  /** Absent where MACs were asked for. */
+  readonly ways?: WayTimes;
+}
+
+export interface SelectOptions {
+  /** Times of a model with one exit, for each exit that is tried; without them the choice goes by MACs. */
+  readonly times?: readonly (readonly Times[])[] | undefined;
+  /** What leaves nowhere begins the model anew. */
+  readonly again?: boolean | undefined;
 }
 
 /**
- * Chooses among a model's exits those that together promise the fewest MACs within the claim, on the tune split: an exit
- * that decides little costs everyone its head and the time to ask.
+ * Chooses among a model's exits those that together promise the least time within the claim, on the tune split (of single
+ * images and of batches: the mean of the two shares), or without times the fewest MACs. An exit that decides little costs
+ * everyone its head and the time to ask.
  *
  * @param seen of a model with all exits, on the tune split
  * @param made the model with some of them
@@ -59,15 +72,18 @@ export function selectExits(
   made: (exits: readonly Place[]) => Model,
   tune: Referred,
   claim: Claim,
+  { times, again }: SelectOptions = {},
 ): Selected {
   const all = subsets(exits.length, most).map((subset): Selected => {
     const some = subset.map((e) => exits[e]!);
     const model = made(some);
-    return {
-      exits: some,
-      found: assess(model, only(seen, subset), exitCosts(model.net), tune, claim, macs),
-    };
+    const found = assess(model, only(seen, subset), exitCosts(model.net), tune, claim, macs);
+    if (!times) return { exits: some, found, promised: promise(found, claim, macs) };
+    const own = subset.map((e) => times[e]!);
+    const ways = exitTimes(own, again);
+    return { exits: some, found, ways, promised: promise(found, claim, macs, ways) };
   });
-  const cost = ({ exits: some, found }: Selected): number => found.expectedMacs + some.length * GATE;
+  const cost = ({ exits: some, promised }: Selected): number =>
+    promised.times ? overall(promised.times) : promised.macs + some.length * GATE;
   return all.reduce((a, b) => (cost(b) < cost(a) ? b : a));
 }

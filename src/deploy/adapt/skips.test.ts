@@ -159,7 +159,16 @@ describe('a model with gates', () => {
 
   it('is one of the ways that adapt tries, where it is asked to and the model is tuned', async () => {
     const stages = new Set<string>();
-    const options = { data: images(240, 8), maxDisagreement: 0.3, epochs: 2, views: 1, session, seed: 1 } as const;
+    const macs = { selectBy: 'macs' } as const;
+    const options = {
+      data: images(240, 8),
+      maxDisagreement: 0.3,
+      epochs: 2,
+      views: 1,
+      session,
+      seed: 1,
+      ...macs,
+    } as const;
     const { summary } = await adapt(original, {
       ...options,
       tune: { epochs: 1 },

@@ -13,7 +13,15 @@ let original: Uint8Array;
 let data: Dataset;
 let whole: Adapted;
 const session = { intraOpNumThreads: 1 };
-const settings = { session, maxDisagreement: 0.1, epochs: 3, views: 1, exits: 1, tune: { epochs: 2 } } as const;
+const settings = {
+  session,
+  selectBy: 'macs',
+  maxDisagreement: 0.1,
+  epochs: 3,
+  views: 1,
+  exits: 1,
+  tune: { epochs: 2 },
+} as const;
 const run = (options: Partial<AdaptOptions>) => adapt(original, { data, ...settings, ...options });
 
 beforeAll(async () => {

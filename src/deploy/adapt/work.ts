@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../../files.ts';
+import { type Dataset, fingerprint } from '../../data/index.ts';
+import { makeFolder, writeAtomic } from '../../files.ts';
 import { version } from '../../version.ts';
 
 /** A short name for content: equal only where everything that is listed is equal, and the release of this library. */
@@ -17,18 +18,35 @@ export const keyOf = (...parts: readonly unknown[]): string =>
  */
 export class Work {
   readonly #path: string | undefined;
+  readonly #source: string;
 
-  /** @param path of the folder; without it nothing is kept */
-  constructor(path?: string) {
+  /**
+   * @param path of the folder; without it nothing is kept
+   * @param source what all parts are made from
+   */
+  constructor(path?: string, source = '') {
     this.#path = path;
+    this.#source = source;
   }
 
-  /** The folder of a part, made where it is not there; undefined where nothing is kept. */
-  async part(name: string, key: string): Promise<string | undefined> {
+  /** The folder of a part, made where it is not there; undefined where nothing is kept. `decides` has all else that does. */
+  async part(name: string, ...decides: readonly unknown[]): Promise<string | undefined> {
     if (this.#path === undefined) return undefined;
-    const path = join(this.#path, `${name}-${key}`);
+    const path = join(this.#path, `${name}-${keyOf(this.#source, ...decides)}`);
     await makeFolder(path);
     return path;
+  }
+
+  /** A value that JSON can hold: what an earlier run made, else what `make` gives now. */
+  async kept<T>(name: string, decides: unknown, make: () => Promise<T>): Promise<T> {
+    const folder = await this.part(name, decides);
+    if (folder === undefined) return make();
+    const path = join(folder, `${name}.json`);
+    const before = await readFile(path, 'utf8').catch(() => undefined);
+    if (before !== undefined) return JSON.parse(before) as T;
+    const value = await make();
+    await writeAtomic(path, JSON.stringify(value));
+    return value;
   }
 
   /** Removes it with all that it holds. */
@@ -36,3 +54,10 @@ export class Work {
     if (this.#path !== undefined) await rm(this.#path, { recursive: true, force: true });
   }
 }
+
+/** The work of adapting one file with what is learned from some images. */
+export const workOn = (path: string | undefined, original: Uint8Array, images: Dataset): Work => {
+  if (path === undefined) return new Work();
+  const file = createHash('sha256').update(original).digest('hex');
+  return new Work(path, keyOf(file, fingerprint(images), images.mean, images.std));
+};
