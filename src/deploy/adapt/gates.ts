@@ -70,6 +70,7 @@ export async function trainGates(
   const weights = await weightsOf(training, signal);
   const { weights: ready } = await recalibrate({ ...start, weights }, images, {
     seed,
+    ...(augment ? { augment } : {}),
     ...(session ? { session } : {}),
   });
   return ready;
