@@ -8,6 +8,7 @@ const limits: Readonly<Record<string, string>> = {
   Concat: 'along a known axis',
   GatherND: 'where the axes behind the first are known',
   Resize: '`nearest` by whole factors',
+  Slice: 'along a known axis',
 };
 
 const kind = (rule: Rule): string =>

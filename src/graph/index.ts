@@ -16,6 +16,7 @@ export * from './ops/reduce.ts';
 export * from './ops/reshape.ts';
 export * from './ops/sampling.ts';
 export * from './ops/slicing.ts';
+export * from './ops/top-k.ts';
 export { type BlockSize, blocked } from './passes/blocked/index.ts';
 export { ReorderInput } from './passes/blocked/operators.ts';
 export { type Block, encloses, nesting, type Placement, placement } from './passes/blocks.ts';

@@ -13,6 +13,7 @@ import { reduceRows } from '../../test/graph/rows/reduce.ts';
 import { reshapeRows } from '../../test/graph/rows/reshape.ts';
 import { samplingRows } from '../../test/graph/rows/sampling.ts';
 import { slicingRows } from '../../test/graph/rows/slicing.ts';
+import { topKRows } from '../../test/graph/rows/top-k.ts';
 import * as control from './ops/control.ts';
 import * as conv from './ops/conv.ts';
 import * as convGradient from './ops/conv-gradient.ts';
@@ -27,6 +28,7 @@ import * as reduce from './ops/reduce.ts';
 import * as reshape from './ops/reshape.ts';
 import * as sampling from './ops/sampling.ts';
 import * as slicing from './ops/slicing.ts';
+import * as topK from './ops/top-k.ts';
 import { operators } from './table.ts';
 import type { Operator } from './tensor.ts';
 
@@ -44,6 +46,7 @@ const rooms = [
   [slicing, slicingRows],
   [sampling, samplingRows],
   [indexing, indexingRows],
+  [topK, topKRows],
   [control, controlRows],
   [leaf, leafRows],
   [more, moreRows],

@@ -11,6 +11,7 @@ import * as reduce from './ops/reduce.ts';
 import * as reshape from './ops/reshape.ts';
 import * as sampling from './ops/sampling.ts';
 import * as slicing from './ops/slicing.ts';
+import * as topK from './ops/top-k.ts';
 import type { Operator } from './tensor.ts';
 
 const isOperator = (v: unknown): v is Operator =>
@@ -29,6 +30,7 @@ export const operators: readonly Operator[] = [
   slicing,
   sampling,
   indexing,
+  topK,
   control,
   more,
 ]

@@ -13,12 +13,12 @@ import {
   reshape,
   ScatterElements,
   type Tensor,
+  topK,
   unsqueeze,
   where,
   zerosLike,
 } from '../../graph/index.ts';
 import type { KeepDecision } from '../decision.ts';
-import { topPlaces } from './top-k.ts';
 
 /** ScatterElements whose shape the file declares: the engine's optimiser fails on no rows of an unnamed batch. */
 const Declared: typeof ScatterElements = { ...ScatterElements, internal: ['rows'] };
@@ -59,7 +59,8 @@ export function keptMask(decision: KeepDecision, score: Tensor, threshold: Tenso
   const sure = always > 0 ? first(units, always) : undefined;
   if (rule === 'top') {
     const own = sure ? where(sure, HIGHEST, score) : score;
-    const places = topPlaces(own, topCount(decision, threshold), keptName(decision));
+    const count = keptName(decision);
+    const { places } = topK(own, topCount(decision, threshold), { axis: 1, sorted: false, count });
     const ones = fullLike(places, 1, 'float32');
     return apply(Declared, [zerosLike(score), places, ones], { axis: 1, reduction: 'none' });
   }

@@ -11,8 +11,12 @@ interface Range {
   readonly axis: number;
   readonly start: number;
   readonly step: number;
-  readonly size: number;
+  readonly size: Dim;
 }
+
+/** "N+1" without its last `count`: "N". Undefined where the sum does not end so. */
+const shortened = (sum: string, count: number): string | undefined =>
+  sum.endsWith(`+${count}`) ? sum.slice(0, -`+${count}`.length) : undefined;
 
 /** The ranges that a Slice takes, clamped as ONNX says. */
 function ranges(x: { shape: readonly Dim[] }, inputs: readonly (Tensor | undefined)[]): Range[] {
@@ -23,9 +27,13 @@ function ranges(x: { shape: readonly Dim[] }, inputs: readonly (Tensor | undefin
   return starts.map((s, i) => {
     const axis = normalizeAxis(axes[i]!, x.shape.length, 'Slice');
     const d = x.shape[axis]!;
-    if (typeof d !== 'number')
-      throw new DynaError('shape', `Slice along the named axis "${d}" of ${formatShape(x.shape)} is not supported`);
     const step = steps[i]!;
+    if (typeof d !== 'number') {
+      const size = s === 0 && step === 1 ? shortened(d, -ends[i]!) : undefined;
+      if (size === undefined)
+        throw new DynaError('shape', `Slice along the named axis "${d}" of ${formatShape(x.shape)} is not supported`);
+      return { axis, start: 0, step, size };
+    }
     if (step === 0) throw new DynaError('graph', 'Slice with a step of 0');
     const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + d : v, low), high);
     const start = step > 0 ? clamp(s, 0, d) : clamp(s, 0, d - 1);
@@ -48,7 +56,9 @@ export const Slice: Operator<None> = {
   gradient: [
     ({ g, x }) => {
       for (const { axis, start, step, size } of ranges(x[0]!, x)) {
-        const full = x[0]!.shape[axis] as number;
+        const full = x[0]!.shape[axis]!;
+        if (typeof full !== 'number' || typeof size !== 'number')
+          throw new DynaError('gradient', `Slice along the named axis "${full}" has no gradient here`);
         const stride = Math.abs(step);
         let first = start;
         if (step < 0) {

@@ -14,6 +14,7 @@ import {
 import { constant, constantOf, ints } from '../ops/leaf.ts';
 import { reshape } from '../ops/reshape.ts';
 import { Pad, slice } from '../ops/slicing.ts';
+import { topK } from '../ops/top-k.ts';
 import { formatShape, isConcrete, normalizeAxis } from '../shape.ts';
 import { apply, applyAll, type Tensor } from '../tensor.ts';
 import type { Call, Converters } from './call.ts';
@@ -114,6 +115,18 @@ function oneHot(c: Call): readonly Tensor[] {
   return [apply(OneHot, [x, depth, values], { axis: -1 })];
 }
 
+/** How many is an attribute before opset 10. */
+function largest(c: Call): readonly Tensor[] {
+  const x = c.input(0);
+  const axis = normalizeAxis(c.attributes.int('axis', -1), x.rank, 'TopK');
+  const k =
+    (c.opset < 10 ? c.attributes.int('k') : c.number(1, 'how many are taken')) ?? c.refuse('how many is missing');
+  if (k < 0) c.refuse(`how many is a number from 0 on, got ${k}`);
+  const flag = (name: string): boolean => c.attributes.flag(name, 1) === 1;
+  const { values, places } = topK(x, k, { axis, largest: flag('largest'), sorted: flag('sorted') });
+  return [values, places];
+}
+
 /** A condition that is known takes its branch away: exporters ask for shapes so. */
 function branches(c: Call): readonly Tensor[] {
   const then = c.attributes.graph('then_branch') ?? c.refuse('the attribute "then_branch" is missing');
@@ -145,5 +158,6 @@ export const indexing: Converters = {
   Compress: compress,
   NonZero: (c) => [apply(NonZero, [c.input(0)], { count: c.env.session.rows(c.node.inputs[0]!) })],
   OneHot: oneHot,
+  TopK: largest,
   If: branches,
 };

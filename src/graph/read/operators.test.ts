@@ -283,6 +283,19 @@ const rows: Row[] = [
     inputs: [value('x', ['N'], 'int64')],
     stored: [i64('d', [3]), f32('v', [2], [0.1, 0.9])],
   }),
+  ...([10, 17] as const).map((opset) =>
+    row(`TopK of opset ${opset}`, node('TopK', ['x', 'k'], ['y', 'places']), {
+      ...{ opset, stored: [i64('k', [2])] },
+      outputs: [value('y', undefined), value('places', undefined, 'int64')],
+    }),
+  ),
+  row('TopK with an attribute', node('TopK', ['x'], ['y', 'places'], { k: 3, axis: 1 }), { opset: 9 }),
+  row('TopK of the smallest', node('TopK', ['x', 'k'], ['values', 'y'], { axis: 1, largest: 0 }), {
+    ...{ inputs: [value('x', ['N', 4, 3])], stored: [i64('k', [2])], outputs: int },
+  }),
+  row('TopK of all, along the batch', node('TopK', ['x', 'k'], ['y', 'places'], { axis: 0 }), {
+    ...{ inputs: [value('x', [3, 2])], stored: [i64('k', [3])] },
+  }),
   row('DepthToSpace', node('DepthToSpace', ['x'], 'y', { blocksize: 2 }), { inputs: images(8, 3, 2) }),
   row('DepthToSpace CRD', node('DepthToSpace', ['x'], 'y', { blocksize: 2, mode: 'CRD' }), { inputs: images(8, 3, 2) }),
   row('SpaceToDepth', node('SpaceToDepth', ['x'], 'y', { blocksize: 2 }), { inputs: images(3, 4, 6) }),

@@ -1,4 +1,15 @@
-import { dilate, pad, reverse, type Shape, type SliceRange, slice, type Tensor } from '../../../src/graph/index.ts';
+import {
+  concat,
+  constant,
+  dilate,
+  ndarray,
+  pad,
+  reverse,
+  type Shape,
+  type SliceRange,
+  slice,
+  type Tensor,
+} from '../../../src/graph/index.ts';
 import type * as room from '../../../src/graph/ops/slicing.ts';
 import type { Case } from '../check.ts';
 import { at, type Dense, dense, pad as padded, pick } from '../dense.ts';
@@ -65,6 +76,13 @@ export const slicingRows: RowsOf<typeof room> = {
     ),
     cut('steps of 2', ['N', 7], [{ axis: 1, start: 1, end: 7, step: 2 }], [2, 0]),
     cut('steps of 3 that end inside', [8], [{ axis: 0, start: 0, end: FAR, step: 3 }]),
+    {
+      ...cut('a sum of rows without the last', ['N', 2], [], [3, 0]),
+      build: ([x]) =>
+        slice(concat([x!, constant(ndarray('float32', [1, 2], [8, 9]))], 0), [{ axis: 0, start: 0, end: -1 }]),
+      reference: ([x]) => x!,
+      wrt: [],
+    },
     cut('from the end', [6], [{ axis: 0, start: -4, end: -1 }]),
     cut('backwards', ['N', 4], [{ axis: 1, start: -1, end: -FAR, step: -1 }], [2, 0]),
     cut('backwards by 2', [7, 2], [{ axis: 0, start: 5, end: 0, step: -2 }]),
