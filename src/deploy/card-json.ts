@@ -86,7 +86,7 @@ const region = record<RegionCost>({
 const oneOrMore: Read<number | number[]> = (value, at) =>
   Array.isArray(value) ? list(extended)(value, at) : extended(value, at);
 
-const point = record<Point>({
+const point = record<Omit<Point, 'batched'>>({
   thresholds: table(oneOrMore),
   budget: share,
   risk: number,

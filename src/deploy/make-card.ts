@@ -41,7 +41,7 @@ export function cardOf(
     regions,
     fullMacs: extremeMacs({ decisions, regions }, Math.max),
     temperatures: Object.fromEntries(temperatures),
-    ...('certificate' in model ? certified(model) : { points: [fullPoint(decisions)], chosen: 0 }),
+    ...('certificate' in model ? certified(model, form) : { points: [fullPoint(decisions)], chosen: 0 }),
   };
   // Through its own reader: the order of fields is settled, and nothing is written that could not be read.
   return readCardJson(encodeCard(card));
@@ -56,7 +56,10 @@ const fullPoint = (decisions: readonly Decision[]): Point => ({
   certified: false,
 });
 
-function certified(model: CertifiedModel): Pick<ModelCard, 'points' | 'chosen' | 'certificate'> {
+function certified(
+  model: CertifiedModel,
+  form: ModelCard['form'],
+): Pick<ModelCard, 'points' | 'chosen' | 'certificate'> {
   const { points, certificate } = model;
   const proven = points.filter((p) => p.certified);
   if (bindingHash(model.weights, model.preprocessing, proven) !== model.hash)
@@ -71,5 +74,13 @@ function certified(model: CertifiedModel): Pick<ModelCard, 'points' | 'chosen' |
     throw new DynaError('certificate', `the chosen point of "${model.net.name}" is none of its certified points`, {
       fix: 'choose one of model.points',
     });
-  return { points, chosen, certificate: { risk, method, epsilon, delta, n, fullModelKept, message } };
+  return {
+    points: points.map((p) => inForm(p, form)),
+    chosen,
+    certificate: { risk, method, epsilon, delta, n, fullModelKept, message },
+  };
 }
+
+/** A point as a file of one form tells it: its budget is the share of MACs that this file saves. */
+const inForm = ({ batched, ...point }: Point, form: ModelCard['form']): Point =>
+  batched !== undefined && form === 'rows' ? { ...point, budget: batched } : point;

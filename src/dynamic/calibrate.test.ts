@@ -14,7 +14,8 @@ import {
   unsqueeze,
 } from '../graph/index.ts';
 import { linear, materialize } from '../nn/index.ts';
-import { certify, exitCosts } from './calibrate.ts';
+import { certify } from './calibrate.ts';
+import { exitCosts } from './exit-path.ts';
 import { argmaxAt } from './logits.ts';
 import { sparse } from './lower/sparse.ts';
 import type { CertifiedModel, Model } from './model.ts';

@@ -1,21 +1,14 @@
 import type { Dataset } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
-import { type NDArray, ndarray } from '../graph/index.ts';
-import {
-  certifyPoints,
-  exitLosses,
-  exitsTaken,
-  fitTemperature,
-  type OperatingPoint,
-  operatingPath,
-  type Risk,
-} from './certify/index.ts';
-import { isExit, ownThresholds } from './decision.ts';
+import { certifyPoints, type OperatingPoint, type Risk } from './certify/index.ts';
+import { isExit } from './decision.ts';
+import { exitCosts, exitPath, labelled } from './exit-path.ts';
 import { gatePath } from './gate-path.ts';
 import type { Thresholds } from './lower/choice.ts';
+import type { SparseForm } from './lower/form.ts';
 import { bindingHash, type CertifiedModel, type Model, type Point } from './model.ts';
-import { type Observations, type ObserveOptions, observations, pathMacs } from './observations.ts';
-import { decisionsOf, type Net } from './traced.ts';
+import type { ObserveOptions } from './observations.ts';
+import { decisionsOf } from './traced.ts';
 
 export interface CertifyModelOptions extends Omit<ObserveOptions, 'onProgress'> {
   /** Temperatures and the path of operating points are fitted on this split. */
@@ -31,31 +24,6 @@ export interface CertifyModelOptions extends Omit<ObserveOptions, 'onProgress'> 
   readonly onProgress?: (stage: 'tune' | 'certify', done: number, total: number) => void;
 }
 
-/** MACs up to each exit, the full path last, in the order of the decisions; decisions beside the exits take option 0
- * and keep all units. */
-export function exitCosts(net: Net): readonly number[] {
-  const decisions = decisionsOf(net);
-  const rest = decisions.filter((d) => !isExit(d));
-  return pathMacs(
-    net,
-    decisions.filter(isExit).map((d) => d.name),
-  )(new Map(rest.map((d) => [d.name, d.kind === 'keep' ? d.units : 0])));
-}
-
-const labelled = ({ labels }: Pick<Dataset, 'labels'>): boolean => labels.length > 0 && labels[0]! >= 0;
-
-/** The temperature of each exit that has one, fitted on the tune split (Guo et al. 2017). */
-function temperatures(model: Model, seen: Observations): Map<string, NDArray> {
-  const weights = new Map(model.weights);
-  for (const [e, decision] of seen.decisions.entries()) {
-    const name = `${decision}/temperature`;
-    if (!weights.has(name)) continue;
-    const { temperature } = fitTemperature(seen.logits[e]!, seen.labels, model.classes.length);
-    weights.set(name, ndarray('float32', [], [temperature]));
-  }
-  return weights;
-}
-
 /** What a certificate stands on: an ordered path, and what each of its points does on the certify split. */
 export interface Candidates {
   readonly model: Model;
@@ -66,61 +34,23 @@ export interface Candidates {
   readonly costs: readonly number[];
   /** A point's thresholds by decision. */
   thresholdsOf(point: Pick<OperatingPoint, 'thresholds'>): Thresholds;
-  /** Mean MACs of a point, on the certify split. */
-  macsOf(point: Pick<OperatingPoint, 'thresholds'>): number;
+  /** Mean MACs of a point, on the certify split, in a file of one form. */
+  macsOf(point: Pick<OperatingPoint, 'thresholds'>, form: SparseForm): number;
   /** Shares of the exits, the last answer's last. */
   sharesOf(shares: readonly number[]): readonly number[];
 }
 
-const mean = (values: ArrayLike<number>, width: number, column: number): number => {
-  let sum = 0;
-  for (let i = column; i < values.length; i += width) sum += values[i]!;
-  return (sum * width) / values.length;
-};
-
-/** Thresholds of exits, fitted to their scores; other decisions stay where trained gates part. */
-async function exitPath(model: Model, options: CertifyModelOptions): Promise<Candidates> {
-  const { risk = 'harm', epsilon, tune, data, onProgress } = options;
-  const fits = labelled(tune);
-  let seen = await observations(model, tune, {
-    ...options,
-    onProgress: (d, t) => onProgress?.('tune', d, fits ? 2 * t : t),
-  });
-  let fitted = model;
-  if (fits) {
-    fitted = { ...model, weights: temperatures(model, seen) };
-    seen = await observations(fitted, tune, { ...options, onProgress: (d, t) => onProgress?.('tune', t + d, 2 * t) });
-  }
-  const names = seen.decisions;
-  const width = names.length + 1;
-  const path = operatingPath({
-    scores: seen.scores,
-    losses: exitLosses(risk, seen.answers, names.length, fits ? seen.labels : undefined),
-    costs: Array.from({ length: width }, (_, e) => mean(seen.macs, width, e)),
-    epsilon,
-  });
-  const held = await observations(fitted, data, { ...options, onProgress: (d, t) => onProgress?.('certify', d, t) });
-  const own = ownThresholds(decisionsOf(model.net));
-  return {
-    model: fitted,
-    path,
-    scores: held.scores,
-    answers: held.answers,
-    costs: Array.from({ length: width }, (_, e) => mean(held.macs, width, e)),
-    thresholdsOf: ({ thresholds }) => ({ ...own, ...Object.fromEntries(names.map((n, i) => [n, thresholds[i]!])) }),
-    macsOf({ thresholds }) {
-      const taken = exitsTaken(held.scores, thresholds);
-      return taken.reduce((sum, e, i) => sum + held.macs[i * width + e]!, 0) / held.n;
-    },
-    sharesOf: (shares) => shares,
-  };
-}
-
 /**
  * Chooses thresholds for a net's decisions and proves a bound on what they can do to its answers. Where there are exits,
- * their thresholds are chosen and other decisions stay where trained gates part; else one offset moves all gates.
+ * their thresholds are chosen and other decisions stay where they were traced; else all gates share one offset, and the
+ * decisions about units move along with it.
  *
- * @throws DynaError 'certificate' where there are too few inputs, with the numbers that it would take
+ * The full model that answers are compared with is always the plain path: nobody exits, every gate takes its first option, all
+ * units and weights are kept. MACs are counted for one input at a time, as a file of the form `branch` runs them. A file for
+ * batches computes some units that it drops (see `Point.batched`); its answers are the same.
+ *
+ * @throws DynaError 'certificate' where there are too few inputs, with the numbers that it would take, and where no decision
+ *   saves anything
  * @example
  * const certified = await certify(trained, { tune, data: heldBack, risk: 'harm', epsilon: 0.005, delta: 0.1 })
  */
@@ -135,33 +65,42 @@ export async function certify(model: Model, options: CertifyModelOptions): Promi
     ...{ risk, epsilon, delta, points: path, scores, answers, costs },
     ...(labelled(data) ? { labels: data.labels } : {}),
   });
-  const full = exitCosts(model.net).at(-1)!;
+  const share = (p: Pick<OperatingPoint, 'thresholds'>, form: SparseForm): number =>
+    found.macsOf(p, form) / exitCosts(model.net, form).at(-1)!;
   const point = (
-    p: { thresholds: readonly number[]; risk: number },
+    p: Pick<OperatingPoint, 'thresholds' | 'risk'>,
     shares: readonly number[],
     certified: boolean,
-  ) => ({
-    thresholds: found.thresholdsOf(p),
-    budget: found.macsOf(p) / full,
-    risk: p.risk,
-    shares: found.sharesOf(shares),
-    certified,
-  });
-  const proven = certificate.points.map(
-    (p): Point =>
-      point(
-        p,
-        p.counts.map((c) => c / certificate.n),
-        true,
-      ),
+  ): Point => {
+    const [budget, batched] = [share(p, 'branch'), share(p, 'rows')];
+    return {
+      thresholds: found.thresholdsOf(p),
+      budget,
+      ...(batched === budget ? {} : { batched }),
+      risk: p.risk,
+      shares: found.sharesOf(shares),
+      certified,
+    };
+  };
+  const proven = certificate.points.map((p) =>
+    point(
+      p,
+      p.counts.map((c) => c / certificate.n),
+      true,
+    ),
   );
-  const beyond = path.slice(certificate.points.length).map((p): Point => point(p, p.shares, false));
+  const beyond = path.slice(certificate.points.length).map((p) => point(p, p.shares, false));
+  const chosen = proven[certificate.points.indexOf(certificate.chosen)]!;
   return {
     ...found.model,
     points: [...proven, ...beyond],
-    chosen: proven[certificate.points.indexOf(certificate.chosen)]!,
-    certificate,
+    chosen,
+    certificate: { ...certificate, message: certificate.message + inBatches(chosen) },
     hash: bindingHash(found.model.weights, model.preprocessing, proven),
     path,
   };
 }
+
+/** What a certificate's sentence has to add where files for batches save less, or more. */
+const inBatches = ({ batched }: Point): string =>
+  batched === undefined ? '' : ` for one input at a time, ${Number((100 * batched).toPrecision(3))} % in batches`;

@@ -1,5 +1,5 @@
 import { DynaError } from '../errors.ts';
-import { type Decision, ownThresholds } from './decision.ts';
+import { type Decision, neverThresholds, ownThresholds } from './decision.ts';
 import type { Thresholds } from './lower/choice.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -36,3 +36,9 @@ export function forcedThresholds(
   });
   return { ...ownThresholds(decisions), ...Object.fromEntries(forced) };
 }
+
+/** Thresholds of the plain, full way: the first option of each decision, all units, all weights as they are. */
+export const fullThresholds = (decisions: readonly Decision[]): Thresholds => ({
+  ...forcedThresholds(decisions),
+  ...neverThresholds(decisions),
+});

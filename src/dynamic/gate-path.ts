@@ -1,72 +1,34 @@
 import { type Dataset, takeBatch } from '../data/index.ts';
+import { DynaError } from '../errors.ts';
 import { encodeModel, type NDArray, stripDefaults, toOnnx } from '../graph/index.ts';
 import { compileInWorker } from '../runtime/index.ts';
 import type { Candidates, CertifyModelOptions } from './calibrate.ts';
 import { losses, type OperatingPoint } from './certify/index.ts';
-import { type Decision, neverThresholds } from './decision.ts';
+import { fullThresholds } from './forced.ts';
+import { settingsOnPath } from './ladders.ts';
 import { argmaxAt } from './logits.ts';
 import { type Thresholds, thresholdArray, thresholdName } from './lower/choice.ts';
 import { sparse } from './lower/sparse.ts';
 import type { Model } from './model.ts';
-import { type Observations, observations } from './observations.ts';
-import { decodeTrace, traceKey } from './trace.ts';
+import { observations } from './observations.ts';
+import { decodeTrace, type TraceKey, traceKey } from './trace.ts';
 import { decisionsOf } from './traced.ts';
-
-/** Settings between "always the first option" and "hardly ever". */
-const SETTINGS = 12;
-
-/** How far each gate is from its first option, for each input: what one offset has to overcome. */
-function margins({ gates, n }: Observations): Float32Array {
-  const all: number[] = [];
-  for (const scores of gates.values()) {
-    const k = scores.length / n;
-    for (let i = 0; i < n; i++) {
-      const own = scores.subarray(i * k, (i + 1) * k);
-      all.push(k === 1 ? own[0]! : Math.max(...own.subarray(1)) - own[0]!);
-    }
-  }
-  return Float32Array.from(all).sort();
-}
-
-/**
- * All gates moved by one offset: those that leave their first option are more by more than `offset` for it. Decisions about
- * units stay as they were traced.
- */
-const moved = (decisions: readonly Decision[], offset: number): Thresholds =>
-  Object.fromEntries(
-    decisions.map((d) => [
-      d.name,
-      d.kind !== 'select'
-        ? d.own
-        : d.rule === 'threshold'
-          ? offset
-          : [-offset, ...new Array<number>(d.options.length - 1).fill(0)],
-    ]),
-  );
-
-/** Offsets midway between neighbouring margins, at even quantiles, and 0 (the gates' own choice); falling. */
-function offsets(sorted: Float32Array): number[] {
-  const at = (q: number): number => {
-    const i = Math.min(sorted.length - 2, Math.max(0, Math.floor(q * (sorted.length - 1))));
-    return (sorted[i]! + sorted[i + 1]!) / 2;
-  };
-  const wanted = Array.from({ length: SETTINGS }, (_, i) => at(1 - (i + 1) / (SETTINGS + 1)));
-  return [...new Set([...wanted, 0].filter(Number.isFinite))].sort((a, b) => b - a);
-}
 
 /** What a net answers at each of some settings. */
 export interface SettingsRun {
   /** [n, settings]: the class of each answer. */
   readonly answers: Int32Array;
-  /** Mean MACs of each setting. */
+  /** Mean MACs of each setting, in a file for one input, which skips all that it may. */
   readonly macs: readonly number[];
+  /** The same in a file for batches, which only puts some of the dropped units to zero. */
+  readonly batched: readonly number[];
 }
 
 type RunSettingsOptions = Pick<CertifyModelOptions, 'batch' | 'session'> & {
   readonly onProgress?: (done: number) => void;
 };
 
-/** Runs the shipped form over a whole split at each setting of its thresholds. */
+/** Runs the form for batches over a whole split at each setting of its thresholds; the form for one input chooses alike. */
 export async function runSettings(
   { net, weights, classes }: Model,
   data: Dataset,
@@ -77,9 +39,11 @@ export async function runSettings(
   const { output, trace } = sparse(net);
   const bytes = encodeModel(toOnnx({ logits: output, trace: trace! }, { weights }));
   const runner = await compileInWorker(stripDefaults(bytes, decisions.map(thresholdName)), session);
-  const key = traceKey(net);
+  const [alone, together] = [traceKey(net, 'branch'), traceKey(net)];
   const answers = new Int32Array(data.length * settings.length);
   const macs = settings.map(() => 0);
+  const batched = settings.map(() => 0);
+  const total = (trace: NDArray, key: TraceKey): number => decodeTrace(trace, key).reduce((sum, t) => sum + t.macs, 0);
   try {
     for (let start = 0; start < data.length; start += batch) {
       const count = Math.min(batch, data.length - start);
@@ -94,23 +58,28 @@ export async function runSettings(
         const logits = out.logits!.data as Float32Array;
         for (let i = 0; i < count; i++)
           answers[(start + i) * settings.length + j] = argmaxAt(logits, i * classes.length, classes.length);
-        for (const t of decodeTrace(out.trace!, key)) macs[j]! += t.macs / data.length;
+        macs[j]! += total(out.trace!, alone);
+        batched[j]! += total(out.trace!, together);
       }
       onProgress?.(start + count);
     }
   } finally {
     await runner.close();
   }
-  return { answers, macs };
+  const mean = (sum: number): number => sum / data.length;
+  return { answers, macs: macs.map(mean), batched: batched.map(mean) };
 }
 
-/** Settings of a net's gates that are steps on a path, and what they did on the tune split. */
+/** Settings of a net's decisions that are steps on a path, and what they did on the tune split. */
 export interface GateSettings extends SettingsRun {
-  /** Dearest first, each cheaper than the one before; the last one is the full path, where every decision takes its first option. */
+  /**
+   * Dearest first, each cheaper than the one before; the last one is the full path, where every decision takes its first
+   * option and all units are kept.
+   */
   readonly settings: readonly Thresholds[];
 }
 
-/** Settings that one offset, which moves all gates, passes through. */
+/** Settings that all gates and all decisions about units pass through together (see `settingsOnPath`). */
 export async function gateSettings(
   model: Model,
   tune: Dataset,
@@ -121,10 +90,9 @@ export async function gateSettings(
   const { onProgress } = options;
   const decisions = decisionsOf(model.net);
   const seen = await observations(model, tune, { ...options, onProgress: (d, t) => onProgress?.(d, 2 * t) });
-  const all = offsets(margins(seen)).map((o) => moved(decisions, o));
-  const full = { ...moved(decisions, Number.POSITIVE_INFINITY), ...neverThresholds(decisions) };
-  const settings = [...all, full];
-  const { answers, macs } = await runSettings(model, tune, settings, {
+  const all = settingsOnPath(decisions, seen);
+  const settings = [...all, fullThresholds(decisions)];
+  const { answers, macs, batched } = await runSettings(model, tune, settings, {
     ...options,
     onProgress: (d) => onProgress?.(tune.length + d, 2 * tune.length),
   });
@@ -139,6 +107,7 @@ export async function gateSettings(
   return {
     settings: kept.map((j) => settings[j]!),
     macs: kept.map((j) => macs[j]!),
+    batched: kept.map((j) => batched[j]!),
     answers: Int32Array.from(
       { length: tune.length * kept.length },
       (_, i) => answers[Math.floor(i / kept.length) * width + kept[i % kept.length]!]!,
@@ -147,7 +116,7 @@ export async function gateSettings(
 }
 
 /** The answers of one setting. */
-export const settingAnswers = ({ answers, macs }: SettingsRun, setting: number): Int32Array =>
+export const settingAnswers = ({ answers, macs }: Pick<SettingsRun, 'answers' | 'macs'>, setting: number): Int32Array =>
   Int32Array.from({ length: answers.length / macs.length }, (_, i) => answers[i * macs.length + setting]!);
 
 /** Thresholds under which everybody takes one setting, as if it were an exit: of `width` settings the last needs none. */
@@ -155,13 +124,21 @@ export const settingTaken = (setting: number, width: number): number[] =>
   Array.from({ length: width - 1 }, (_, k) => (k === setting ? -1 : Number.POSITIVE_INFINITY));
 
 /**
- * Candidates for a net without exits: one offset moves all gates. Each setting stands as if it were an exit that everybody
- * takes, so that the certificate needs no second form.
+ * Candidates for a net without exits: all its decisions move together. Each setting stands as if it were an exit that
+ * everybody takes, so that the certificate needs no second form.
  */
 export async function gatePath(model: Model, options: CertifyModelOptions): Promise<Candidates> {
   const { risk = 'harm', tune, data, onProgress } = options;
   const tuned = await gateSettings(model, tune, { ...options, onProgress: (d, t) => onProgress?.('tune', d, t) });
   const width = tuned.settings.length;
+  if (width === 1)
+    throw new DynaError(
+      'certificate',
+      "no setting of this net's decisions costs less than its full path, so there is nothing to certify",
+      {
+        fix: 'put exits or gates in it, or keep units before layers that multiply; dropped weights alone save nothing',
+      },
+    );
   const full = settingAnswers(tuned, width - 1);
   const shares = (e: number) => Array.from({ length: width }, (_, k) => (k === e ? 1 : 0));
   const path = Array.from({ length: width - 1 }, (_, e): OperatingPoint => {
@@ -193,7 +170,7 @@ export async function gatePath(model: Model, options: CertifyModelOptions): Prom
     answers: held.answers,
     costs: held.macs,
     thresholdsOf: ({ thresholds }) => tuned.settings[taken(thresholds)]!,
-    macsOf: ({ thresholds }) => held.macs[taken(thresholds)]!,
+    macsOf: ({ thresholds }, form) => (form === 'branch' ? held.macs : held.batched)[taken(thresholds)]!,
     sharesOf: () => [1],
   };
 }

@@ -1,5 +1,5 @@
 export * from './blocks/index.ts';
-export { type CertifyModelOptions, certify, exitCosts } from './calibrate.ts';
+export { type CertifyModelOptions, certify } from './calibrate.ts';
 export * from './certify/index.ts';
 export { addCosts, type CostVector, costTable, macsOf, pathCost, type RegionCost, type UnitCost } from './cost.ts';
 export {
@@ -18,8 +18,9 @@ export {
   type SelectDecision,
   type WeighDecision,
 } from './decision.ts';
+export { exitCosts } from './exit-path.ts';
 export { expectedCost } from './expected-cost.ts';
-export { forcedThresholds } from './forced.ts';
+export { forcedThresholds, fullThresholds } from './forced.ts';
 export {
   type GateSettings,
   gateSettings,

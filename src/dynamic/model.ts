@@ -27,8 +27,13 @@ export interface Model {
 export interface Point {
   /** By the decision's name (one number, or one for each of several options); +Infinity is "never". */
   readonly thresholds: Thresholds;
-  /** Mean share of the full net's MACs on the certify split: what `budget` is compared with; 1 before any measurement. */
+  /**
+   * Mean share of the full net's MACs on the certify split, for one input at a time: what `budget` is compared with; 1
+   * before any measurement.
+   */
   readonly budget: number;
+  /** The same in files for batches, where that differs: these put some of the units that they drop to zero. */
+  readonly batched?: number;
   /** Observed risk on the certify split. */
   readonly risk: number;
   /** Share of inputs that left at each exit (certify split), the full path last. */

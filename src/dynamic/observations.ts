@@ -4,6 +4,7 @@ import { encodeModel, formatShape, sameShape, type Tensor, toOnnx } from '../gra
 import { compileInWorker, type SessionOptions } from '../runtime/index.ts';
 import { costTable, pathCost } from './cost.ts';
 import { argmaxAt } from './logits.ts';
+import type { SparseForm } from './lower/form.ts';
 import { observe } from './lower/observe.ts';
 import type { Model } from './model.ts';
 import type { Net } from './traced.ts';
@@ -21,10 +22,14 @@ export interface Observations {
   /** [n, classes] for each answer. */
   readonly logits: readonly Float32Array[];
   readonly labels: Int32Array;
-  /** MACs of each input up to each answer, [n, answers], with what its other decisions chose. */
+  /** MACs of each input up to each answer, [n, answers], with what its other decisions chose, in files for batches. */
   readonly macs: Float64Array;
-  /** What decisions that are no exits scored: [n] or [n, options] by name. */
+  /** What decisions between options that are no exits scored: [n] or [n, options] by name. */
   readonly gates: ReadonlyMap<string, Float32Array>;
+  /** What decisions about units scored: [n, units] by name. */
+  readonly units: ReadonlyMap<string, Float32Array>;
+  /** What decisions that are no exits chose, by name: the number of an option, or how many units were kept; [n]. */
+  readonly choices: ReadonlyMap<string, Float32Array>;
 }
 
 export interface ObserveOptions {
@@ -47,7 +52,10 @@ export async function observations(model: Model, data: Dataset, options: Observe
     outputs[`score/${decision}`] = score;
     outputs[`choice/${decision}`] = column;
   }
-  for (const { decision, count } of seen.kept) outputs[`choice/${decision}`] = count;
+  for (const { decision, score, count } of seen.kept) {
+    outputs[`score/${decision}`] = score;
+    outputs[`choice/${decision}`] = count;
+  }
   checkFits(model, data);
   const runner = await compileInWorker(encodeModel(toOnnx(outputs, { weights: model.weights })), options.session);
   try {
@@ -57,9 +65,10 @@ export async function observations(model: Model, data: Dataset, options: Observe
     const scores = new Float32Array(n * decisions.length);
     const answers = new Int32Array(n * seen.answers.length);
     const logits = seen.answers.map(() => new Float32Array(n * classes));
-    const path = pathMacs(model.net, decisions);
-    const macs = new Float64Array(n * seen.answers.length);
-    const gates = new Map(seen.choices.map((c) => [c.decision, new Float32Array(n * Number(c.score.shape[1] ?? 1))]));
+    const room = (of: readonly { readonly decision: string; readonly score: Tensor }[]) =>
+      new Map(of.map(({ decision, score }) => [decision, new Float32Array(n * Number(score.shape[1] ?? 1))]));
+    const [gates, units] = [room(seen.choices), room(seen.kept)];
+    const choices = new Map([...gates.keys(), ...units.keys()].map((name) => [name, new Float32Array(n)]));
     const size = options.batch ?? 256;
     for (let start = 0; start < n; start += size) {
       const count = Math.min(size, n - start);
@@ -78,13 +87,9 @@ export async function observations(model: Model, data: Dataset, options: Observe
         for (let i = 0; i < count; i++)
           answers[(start + i) * seen.answers.length + j] = argmaxAt(values, i * classes, classes);
       }
-      for (const [name, all] of gates) all.set(out[`score/${name}`]!.data as Float32Array, (start * all.length) / n);
-      for (let i = 0; i < count; i++) {
-        const chosen = new Map(
-          [...seen.choices, ...seen.kept].map((c) => [c.decision, Number(out[`choice/${c.decision}`]!.data[i])]),
-        );
-        macs.set(path(chosen), (start + i) * seen.answers.length);
-      }
+      for (const [name, all] of [...gates, ...units])
+        all.set(out[`score/${name}`]!.data as Float32Array, (start * all.length) / n);
+      for (const [name, all] of choices) all.set(out[`choice/${name}`]!.data as Float32Array, start);
       options.onProgress?.(start + count, n);
     }
     return {
@@ -95,20 +100,36 @@ export async function observations(model: Model, data: Dataset, options: Observe
       answers,
       logits,
       labels: data.labels,
-      macs,
+      macs: macsIn(model.net, { n, decisions, choices }),
       gates,
+      units,
+      choices,
     };
   } finally {
     await runner.close();
   }
 }
 
+/** MACs of each input up to each answer, [n, answers], in files of one form. */
+export function macsIn(
+  net: Pick<Net, 'output'>,
+  { n, decisions, choices }: Pick<Observations, 'n' | 'decisions' | 'choices'>,
+  form?: SparseForm,
+): Float64Array {
+  const path = pathMacs(net, decisions, form);
+  const macs = new Float64Array(n * (decisions.length + 1));
+  for (let i = 0; i < n; i++)
+    macs.set(path(new Map([...choices].map(([name, all]) => [name, all[i]!]))), i * (decisions.length + 1));
+  return macs;
+}
+
 /** MACs up to each answer, the full path last, for what the decisions beside the exits chose. */
 export function pathMacs(
   net: Pick<Net, 'output'>,
   exits: readonly string[],
+  form?: SparseForm,
 ): (chosen: ReadonlyMap<string, number>) => readonly number[] {
-  const table = costTable(net);
+  const table = costTable(net, form);
   const known = new Map<string, readonly number[]>();
   const leavingAt = (e: number, chosen: ReadonlyMap<string, number>) => (name: string) => {
     const at = exits.indexOf(name);

@@ -11,8 +11,8 @@ export interface Observed {
   readonly answers: readonly { readonly name: string; readonly logits: Tensor }[];
   /** What the decisions that are no exits chose: their score, and the option's number for each row, [N, 1]. */
   readonly choices: readonly { readonly decision: string; readonly score: Tensor; readonly column: Tensor }[];
-  /** How many units decisions about units kept, [N, 1]. */
-  readonly kept: readonly { readonly decision: string; readonly count: Tensor }[];
+  /** What decisions about units scored, [N, units], and how many they kept, [N, 1]. */
+  readonly kept: readonly { readonly decision: string; readonly score: Tensor; readonly count: Tensor }[];
 }
 
 /**
@@ -28,7 +28,7 @@ export function observe(net: Net, thresholds: Thresholds = {}): Observed {
     ...joins.map((j) => j.inputs[0]!),
     ...answers.map((a) => a.logits),
     ...[...choices.values()].flatMap((c) => [c.score, c.column]),
-    ...kept.values(),
+    ...[...kept.values()].flatMap((k) => [k.score, k.count]),
   ]);
   const first = joins.length + answers.length;
   return {
@@ -39,6 +39,10 @@ export function observe(net: Net, thresholds: Thresholds = {}): Observed {
       score: all[first + 2 * i]!,
       column: all[first + 2 * i + 1]!,
     })),
-    kept: [...kept.keys()].map((decision, i) => ({ decision, count: all[first + 2 * choices.size + i]! })),
+    kept: [...kept.keys()].map((decision, i) => ({
+      decision,
+      score: all[first + 2 * (choices.size + i)]!,
+      count: all[first + 2 * (choices.size + i) + 1]!,
+    })),
   };
 }

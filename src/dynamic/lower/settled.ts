@@ -11,8 +11,8 @@ export interface Settled {
   readonly net: Net;
   /** By the decision's name: its score, and the option's number for each row, [N, 1]; also where it would not be reached. */
   readonly choices: ReadonlyMap<string, { readonly score: Tensor; readonly column: Tensor }>;
-  /** How many units each decision about units kept, [N, 1]. */
-  readonly kept: ReadonlyMap<string, Tensor>;
+  /** By the name of a decision about units: its score, [N, units], and how many it kept, [N, 1]. */
+  readonly kept: ReadonlyMap<string, { readonly score: Tensor; readonly count: Tensor }>;
 }
 
 /**
@@ -25,7 +25,7 @@ export function settled(net: Net, thresholds: Thresholds = {}): Settled {
   checkDecisions(net, Object.keys(thresholds));
   const fixed: Thresholds = { ...ownThresholds(decisionsOf(net)), ...thresholds };
   const choices = new Map<string, { score: Tensor; column: Tensor }>();
-  const kept = new Map<string, Tensor>();
+  const kept = new Map<string, { score: Tensor; count: Tensor }>();
   const [output] = rewrite([net.output], (node, inputs) => {
     if (isWeigh(node)) {
       const { decision } = node.attrs;
@@ -35,7 +35,7 @@ export function settled(net: Net, thresholds: Thresholds = {}): Settled {
       const { decision, axes } = node.attrs;
       const { score, previous, values } = partsOfKeep(inputs, node.attrs);
       const mask = keptMask(decision, score, constant(thresholdArray(decision, fixed[decision.name])), previous);
-      kept.set(decision.name, reduceSum(mask, [1], true));
+      kept.set(decision.name, { score, count: reduceSum(mask, [1], true) });
       return underMask(mask, values, axes);
     }
     if (!isSelect(node) || isExit(node.attrs.decision)) return undefined;
