@@ -15,6 +15,12 @@ interface TopKAttrs {
   readonly count: Dim;
 }
 
+function checkCount({ shape }: Tensor, axis: number, count: Dim): void {
+  const size = shape[axis]!;
+  if (typeof count === 'number' && typeof size === 'number' && count > size)
+    throw new DynaError('shape', `TopK: axis ${axis} of ${formatShape(shape)} holds no ${count} values`);
+}
+
 /** The largest (or smallest) values along an axis and their places, the first of equals first; how many is input 1. */
 export const TopK: Operator<TopKAttrs> = {
   name: 'TopK',
@@ -25,9 +31,7 @@ export const TopK: Operator<TopKAttrs> = {
     const at = normalizeAxis(axis, x!.rank, 'TopK');
     if (k!.dtype !== 'int64' || k!.rank !== 1)
       throw new DynaError('shape', `TopK: how many is int64 [1], got ${k!.dtype}${formatShape(k!.shape)}`);
-    const size = x!.shape[at]!;
-    if (typeof count === 'number' && typeof size === 'number' && count > size)
-      throw new DynaError('shape', `TopK: axis ${axis} of ${formatShape(x!.shape)} holds no ${count} values`);
+    checkCount(x!, at, count);
     const shape = x!.shape.map((d, i) => (i === at ? count : d));
     return [
       { dtype: x!.dtype, shape },
@@ -65,6 +69,7 @@ export function topK(
   { axis = -1, largest = true, sorted = true, count = 'k' }: TopKOptions = {},
 ): { readonly values: Tensor; readonly places: Tensor } {
   const at = normalizeAxis(axis, x.rank, 'TopK');
+  if (typeof k === 'number') checkCount(x, at, k);
   const many = typeof k === 'number' ? ints([k]) : k;
   const attrs = {
     axis: at,
