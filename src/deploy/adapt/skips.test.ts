@@ -1,6 +1,15 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { takeBatch } from '../../data/index.ts';
-import { cut, decisionsOf, gateSettings, type Model, net, parametersOf, settingAnswers } from '../../dynamic/index.ts';
+import {
+  cut,
+  decisionsOf,
+  gateSettings,
+  laptop,
+  type Model,
+  net,
+  parametersOf,
+  settingAnswers,
+} from '../../dynamic/index.ts';
 import { encodeModel, maxPool, type NDArray, type Tensor, toOnnx } from '../../graph/index.ts';
 import { classify, conv, residual } from '../../nn/index.ts';
 import { compile } from '../../runtime/index.ts';
@@ -52,7 +61,7 @@ describe('skipPlaces', () => {
     expect(places.map((p) => p.blocks)).toEqual([3]);
     const total = 9 * 24 * 256 + 3 * block + 16 * 24 * 4;
     expect(places[0]!.share).toBeCloseTo((3 * block) / total, 2);
-    expect(places[0]!.ratio).toBeCloseTo((3 * block) / 80_000 / 12, 0);
+    expect(places[0]!.ratio).toBeCloseTo((3 * block) / laptop.macsPerMicrosecond / laptop.gateMicroseconds, 0);
   });
 
   it('finds attention and perceptrons of a transformer, and nothing in a plain net', () => {

@@ -103,7 +103,7 @@ async function turns(
   return times.map(median);
 }
 
-/** What `timesOf` would find on a machine of which only two constants are known. */
+/** What `timesOf` would find on a machine of which two constants are known: arithmetic, and a price for each question. */
 export function timesBy(
   { gateMicroseconds, macsPerMicrosecond }: Machine,
   plainMacs: number,
