@@ -58,6 +58,11 @@ describe('the cost table', () => {
   });
 });
 
+it('is the same in both forms of file where no decision is about units', () => {
+  const macs = (form: 'rows' | 'branch') => costTable(made, form).map((r) => [r.guard, r.macs]);
+  expect(macs('branch')).toEqual(macs('rows'));
+});
+
 it('costs add up part by part', () => {
   const a = { macs: 1, weightBytes: 2, activationBytes: 3, integerOps: 4 };
   expect(addCosts(a, addCosts(a, noCost))).toEqual({ macs: 2, weightBytes: 4, activationBytes: 6, integerOps: 8 });
