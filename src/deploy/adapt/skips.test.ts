@@ -43,7 +43,7 @@ beforeAll(async () => {
   weights = trained.weights;
   original = exported(trained);
   foreign = readForeign(original);
-}, 60_000);
+}, 120_000);
 
 async function logits(output: Tensor, values: ReadonlyMap<string, NDArray>, x: NDArray): Promise<Float32Array> {
   const runner = await compile(encodeModel(toOnnx({ logits: output }, { weights: values })), session);
@@ -164,7 +164,7 @@ describe('a model with gates', () => {
     } finally {
       await net.close();
     }
-  }, 60_000);
+  }, 120_000);
 
   it('is one of the ways that adapt tries, where it is asked to and the model is tuned', async () => {
     const stages = new Set<string>();
@@ -188,5 +188,5 @@ describe('a model with gates', () => {
     expect(stages).toContain('gates');
     expect(summary.notes.join()).toContain('a gate was tried before 3 blocks');
     await expect(adapt(original, { ...options, skips: true })).rejects.toThrow('skips were asked for without tune');
-  }, 60_000);
+  }, 120_000);
 });
