@@ -72,7 +72,8 @@ function realisation(): string {
     'decisions',
   );
   const cells = (side: Decided['sizes'][number]['one'], breakEven: number | null) => [
-    side.worth === null ? '-' : `${side.worth}x`,
+    // An own time near zero is within the noise of the clock.
+    side.worth === null ? '-' : side.worth > 100 ? '> 100x' : `${side.worth}x`,
     side.realisation.toFixed(2),
     `${side.speedup.toFixed(2)}x`,
     breakEven === null ? 'none' : String(breakEven),

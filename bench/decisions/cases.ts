@@ -34,7 +34,6 @@ import {
   classToken,
   conv,
   deformableConv,
-  gate,
   layerNorm,
   linear,
   mlp,
@@ -153,7 +152,7 @@ const packed =
 /** Every decision of the field, on a block that is worth it. */
 export const cases: readonly Case[] = [
   select({
-    ...{ name: 'exit', unit: 'channels', sizes: [32, 64, 128, 192] },
+    ...{ name: 'exit', unit: 'channels', sizes: [32, 64, 128] },
     make: (size) => net(image, (x) => classify(body(exit(body(stem(x, size), size), { head: classify }), size))),
   }),
   select({
@@ -162,16 +161,15 @@ export const cases: readonly Case[] = [
   }),
   select({
     ...{ name: 'layer skip', unit: 'token width', sizes: [64, 128, 192, 256] },
-    make: (size) =>
-      net(image, (x) => answer(skip(tokensOf(x, size), (t) => layers(t, 2), { gate: (t) => gate(takeToken(t)) }))),
+    make: (size) => net(image, (x) => answer(skip(tokensOf(x, size), (t) => layers(t, 2)))),
   }),
   select({ ...{ name: 'width, copies', unit: 'channels', sizes: [64, 128, 192], views: 'copies' }, make: slim }),
   select({
-    ...{ name: 'width, slices', unit: 'channels', sizes: [64, 128, 192], views: 'slices', make: slim },
+    ...{ name: 'width, slices', unit: 'channels', sizes: [64, 128], views: 'slices', make: slim },
     why: 'a narrower weight is cut out of the widest one while running, and so cannot be packed beforehand',
   }),
   select({
-    ...{ name: 'experts, best of 4', unit: 'channels', sizes: [64, 128, 192] },
+    ...{ name: 'experts, best of 4', unit: 'channels', sizes: [64, 128] },
     make: (size) =>
       net(image, (x) =>
         classify(
@@ -183,7 +181,7 @@ export const cases: readonly Case[] = [
       ),
   }),
   select({
-    ...{ name: 'experts, best two of 4', unit: 'channels', sizes: [64, 128, 192] },
+    ...{ name: 'experts, best two of 4', unit: 'channels', sizes: [64, 128] },
     make: (size) =>
       net(image, (x) =>
         classify(
@@ -196,7 +194,7 @@ export const cases: readonly Case[] = [
       ),
   }),
   select({
-    ...{ name: 'dense edges', unit: 'channels', sizes: [64, 128, 192] },
+    ...{ name: 'dense edges', unit: 'channels', sizes: [64, 128] },
     make: (size) =>
       net(image, (x) => {
         const sources = [stem(x, size)];
@@ -261,12 +259,7 @@ export const cases: readonly Case[] = [
       sizes: [128, 192, 256],
       form: 'rows',
     },
-    make: (size) =>
-      net(image, (x) =>
-        answer(
-          skip(tokensOf(x, size), (t) => add(t, mlp(layerNorm(t), { ratio: 4 })), { gate: (t) => gate(takeToken(t)) }),
-        ),
-      ),
+    make: (size) => net(image, (x) => answer(skip(tokensOf(x, size), (t) => add(t, mlp(layerNorm(t), { ratio: 4 }))))),
     ideal: (made, _, trace) => taken(made, trace),
     plain: (made) => cut(made),
   },
