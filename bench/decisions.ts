@@ -185,7 +185,7 @@ async function measured(one: Case, size: number): Promise<Record<string, unknown
   const macs64 = await macsOf(many, keyMany, x);
   const plans = plan(net);
   const guarded = Math.min(...plans.map((p) => p.guardedMacs)) / plainMacs;
-  /** How many times its own time a decision guards; `decisions` share what the file takes above the ideal. */
+  /** How many times its own time a decision guards; several share what the file takes above the ideal. */
   const worth = (dynamic: number, ideal: number, plainMs: number): number | null =>
     plans.length === 0
       ? null
