@@ -279,7 +279,8 @@ export async function run(): Promise<void> {
   }
   console.log(`${((performance.now() - started) / 1000).toFixed(0)} s`);
   if (wanted) return;
-  await writeResult('decisions', 'npm run bench -- decisions', {
+  const shortened = scale === 1 ? '' : `DYNANEURAL_BENCH_SCALE=${scale} `;
+  await writeResult('decisions', `${shortened}npm run bench -- decisions`, {
     what,
     rounds,
     batch: BATCH,
