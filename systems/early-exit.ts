@@ -2,13 +2,13 @@ import { certify, classify, conv, exit, net, type Tensor, type Trained } from 'd
 import type { Model, Net, PolicyName, Thresholds } from 'dynaneural/dynamic';
 import { add, mul, ndarray } from 'dynaneural/graph';
 import { stopGradient } from 'dynaneural/nn';
-import { backbone } from './shared/backbone.ts';
+import { backbone, untrained } from './shared/backbone.ts';
 import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from './shared/data.ts';
 import { type Recipe, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
-import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
+import { recipe as plainly, quickly, shapeOf, trainBackbone } from './shared/static.ts';
 import type { CurvePoint, Findings, Works } from './shared/system.ts';
 import { type Timed, timesOf } from './shared/times.ts';
 import { constantPoints, type Judged, judge, ownWeights } from './shared/trial.ts';
@@ -18,14 +18,14 @@ const distill = { weight: 0.5, temperature: 3 };
 /** How much of an answer goes into the next one. */
 const CARRIED = 0.5;
 
-/** Exits join the trained backbone, and all is tuned a little; the last answer teaches the earlier ones. */
-const recipe: Recipe = { ...tuning, more: { weights, distill, places: 'down2 group2-1 group2-2 group3-1', CARRIED } };
+/** From nothing, as the static net: exits ask features of early layers that are better learnt from the start. The last answer teaches the earlier ones. */
+const recipe: Recipe = { ...plainly, more: { weights, distill, places: 'down2 group2-1 group2-2 group3-1', CARRIED } };
 
 /** A convolution of its own, so that the features need not bend to be an answer at once (MSDNet, Huang et al. 2018). */
 const head = (x: Tensor): Tensor => classify(conv(x, 128, { stride: 2, norm: 'batch', activation: 'relu' }));
 
 /**
- * An input may leave at a fifth, a third, a half and three quarters of the MACs. Every answer stands on the one before it, so
+ * An input may leave at a sixth, two fifths, three fifths and four fifths of the MACs. Every answer stands on the one before it, so
  * that it has to learn only what that got wrong (BoostNet, Yu et al. 2022, arXiv:2211.16726).
  */
 function exitNet(cx: Context, { train }: Splits, policy: PolicyName): Net {
@@ -104,7 +104,7 @@ async function run(cx: Context): Promise<Findings> {
       `early-exit-${seed}`,
       own,
       { ...quickly(cx, recipe), seed },
-      { data: train, start: startOf(own, plain.weights), options: { weights, distill } },
+      { data: train, start: untrained(train, shapeOf(cx)), options: { weights, distill } },
     );
     for (const contest of contests) {
       const { name, policy, risk, epsilon } = contest;
@@ -123,7 +123,7 @@ async function run(cx: Context): Promise<Findings> {
     }
   }
   const main = judged.confidence!;
-  const rivals = await standing(cx, splits, plain, main);
+  const rivals = await standing(cx, splits, plain, main, false);
   const times: Record<string, Timed[]> = {};
   for (const { name } of contests) {
     times[name] = [];

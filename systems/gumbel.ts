@@ -12,7 +12,7 @@ import {
 import { decisionsOf, type Net, ownThresholds } from 'dynaneural/dynamic';
 import { constantRate } from 'dynaneural/nn';
 import type { TrainOptions } from 'dynaneural/train';
-import { backbone, QUICK, type Shape } from './shared/backbone.ts';
+import { backbone, QUICK, type Shape, untrained } from './shared/backbone.ts';
 import { dynamicRow, ownBaselines, staticRow } from './shared/compare.ts';
 import type { Context } from './shared/context.ts';
 import { cifarSplits, describe, type Splits } from './shared/data.ts';
@@ -23,8 +23,10 @@ import { stat } from './shared/stats.ts';
 import type { CurvePoint, Figure, Findings, Works } from './shared/system.ts';
 import { answersOf, type Judged, judge } from './shared/trial.ts';
 
-/** An eighth of the backbone: four trainings from scratch are needed for each seed. */
+/** A twelfth of the backbone: four trainings from scratch are needed for each seed. */
 const SMALL: Shape = { widths: [16, 16, 32, 64], groups: [2, 2, 2] };
+
+const shapeOf = (cx: Context): Shape => (cx.quick ? QUICK : SMALL);
 
 /** A constant rate: a falling one would tie the accuracy of an epoch to how many epochs are planned. */
 const recipe: Recipe = {
@@ -74,7 +76,7 @@ const ways: Readonly<Record<string, Way>> = {
 const gatedNet = (cx: Context, { train }: Splits): Net =>
   net(
     { input: train.shape, classes: train.classes.length, name: 'scheduled', onWarning: () => {} },
-    backbone(cx.quick ? QUICK : SMALL, { group: (x, run, i) => skip(x, run, { name: `gate${i + 1}` }) }),
+    backbone(shapeOf(cx), { group: (x, run, i) => skip(x, run, { name: `gate${i + 1}` }) }),
   );
 
 const learn = (
@@ -90,7 +92,12 @@ const learn = (
     name,
     made,
     { ...quickly(cx, recipe), seed, more: { rate: 'constant', more } },
-    { data: train, validation: tune, options: { schedule: constantRate(recipe.rate), ...options } },
+    {
+      data: train,
+      start: untrained(train, shapeOf(cx)),
+      validation: tune,
+      options: { schedule: constantRate(recipe.rate), ...options },
+    },
   );
 
 /** When a training first had the target accuracy on the tune split, with hard choices; null where it never had. */
@@ -119,7 +126,7 @@ async function run(cx: Context): Promise<Findings> {
   const splits = await cifarSplits(cx);
   const { train, test } = splits;
   const wanted = target(cx);
-  const plain = plainNet(train, cx.quick ? QUICK : SMALL);
+  const plain = plainNet(train, shapeOf(cx));
   const statics: Trained[] = [];
   const trainings: Record<string, Trained[]> = {};
   const judged: Record<string, Judged[]> = {};

@@ -1,18 +1,18 @@
 import { type Dataset, net, type Trained } from 'dynaneural';
 import { costTable, type Net, parametersOf } from 'dynaneural/dynamic';
 import { type NDArray, ndarray, sizeOf } from 'dynaneural/graph';
-import { backbone, FULL, QUICK, type Shape } from './backbone.ts';
+import { backbone, FULL, QUICK, type Shape, untrained } from './backbone.ts';
 import type { Context } from './context.ts';
 import { outcomeOf, type Recipe, trainOnce } from './fit.ts';
 
-/** How the backbone, and every static net that it is compared with, is trained. */
+/** How the backbone, and every static net that it is compared with, is trained; rates and decay after Jordan 2024 (arXiv:2404.00498). */
 export const recipe: Recipe = {
-  epochs: 10,
+  epochs: 12,
   batch: 128,
   rate: 0.1,
   warmup: 0.25,
-  decay: 5e-4,
-  smoothing: 0.1,
+  decay: 1e-3,
+  smoothing: 0.2,
   seed: 1,
 };
 
@@ -30,8 +30,10 @@ export const plainNet = (data: Pick<Dataset, 'shape' | 'classes'>, shape: Shape)
 
 export const macsOf = (made: Pick<Net, 'output'>): number => costTable(made).reduce((sum, r) => sum + r.macs, 0);
 
-const backboneTraining = (cx: Context, data: Dataset) =>
-  [cx, 'backbone', plainNet(data, shapeOf(cx)), quickly(cx, recipe), { data, halves: true }] as const;
+const backboneTraining = (cx: Context, data: Dataset) => {
+  const from = { data, start: untrained(data, shapeOf(cx)), halves: true };
+  return [cx, 'backbone', plainNet(data, shapeOf(cx)), quickly(cx, recipe), from] as const;
+};
 
 /** The static net that all systems start from and are compared with: trained once, shared. */
 export const trainBackbone = (cx: Context, data: Dataset): Promise<Trained> => trainOnce(...backboneTraining(cx, data));
