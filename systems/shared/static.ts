@@ -7,7 +7,7 @@ import { outcomeOf, type Recipe, trainOnce } from './fit.ts';
 
 /** How the backbone, and every static net that it is compared with, is trained; rates and decay after Jordan 2024 (arXiv:2404.00498). */
 export const recipe: Recipe = {
-  epochs: 12,
+  epochs: 10,
   batch: 128,
   rate: 0.1,
   warmup: 0.25,
