@@ -38,6 +38,7 @@ export {
   skip,
   sparse,
   type Trace,
+  waysOf,
   widths,
 } from './dynamic/index.ts';
 export { DynaError, type ErrorCode } from './errors.ts';
@@ -66,6 +67,7 @@ export {
   transformerLayer,
 } from './nn/index.ts';
 export {
+  exactPolicy,
   exponential,
   gumbel,
   keepTarget,

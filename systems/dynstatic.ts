@@ -3,7 +3,7 @@ import { takeBatch } from 'dynaneural/data';
 import { decisionsOf, forcedThresholds, type Net, ownThresholds, thresholdName } from 'dynaneural/dynamic';
 import { encodeModel, type NDArray, ndarray, stripDefaults, toOnnx } from 'dynaneural/graph';
 import { compile } from 'dynaneural/runtime';
-import { backbone } from './shared/backbone.ts';
+import { backbone, inTurn } from './shared/backbone.ts';
 import { dynamicRow, gains, ownBaselines, staticRow } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits } from './shared/data.ts';
@@ -21,7 +21,8 @@ const switchNet = (cx: Context, { train }: Splits): Net =>
   net(
     { input: train.shape, classes: train.classes.length, name: 'dynstatic', onWarning: () => {} },
     backbone(shapeOf(cx), {
-      group(x, run, i) {
+      group(x, blocks, i) {
+        const run = (y: typeof x, share: number) => inTurn(y, blocks, share);
         const wide = (y: typeof x) => widths(y, [1, 0.5], run, { name: `width${i + 1}` });
         return i === 2 ? skip(x, wide, { name: 'depth' }) : wide(x);
       },

@@ -12,7 +12,7 @@ import {
 import { decisionsOf, type Net, ownThresholds } from 'dynaneural/dynamic';
 import { constantRate } from 'dynaneural/nn';
 import type { TrainOptions } from 'dynaneural/train';
-import { backbone, QUICK, type Shape, untrained } from './shared/backbone.ts';
+import { backbone, inTurn, QUICK, type Shape, untrained } from './shared/backbone.ts';
 import { dynamicRow, ownBaselines, staticRow } from './shared/compare.ts';
 import type { Context } from './shared/context.ts';
 import { cifarSplits, describe, type Splits } from './shared/data.ts';
@@ -76,7 +76,7 @@ const ways: Readonly<Record<string, Way>> = {
 const gatedNet = (cx: Context, { train }: Splits): Net =>
   net(
     { input: train.shape, classes: train.classes.length, name: 'scheduled', onWarning: () => {} },
-    backbone(shapeOf(cx), { group: (x, run, i) => skip(x, run, { name: `gate${i + 1}` }) }),
+    backbone(shapeOf(cx), { group: (x, blocks, i) => skip(x, (y) => inTurn(y, blocks), { name: `gate${i + 1}` }) }),
   );
 
 const learn = (

@@ -67,3 +67,4 @@ export {
   type WeighOptions,
   weigh,
 } from './units.ts';
+export { type TracedWay, traceWay, type Way, waysOf, wordOf } from './ways.ts';

@@ -15,6 +15,7 @@ import {
   reshape,
   type Shape,
   sameShape,
+  simplify,
   substitute,
   type Tensor,
 } from '../graph/index.ts';
@@ -22,6 +23,7 @@ import { distillation, paramsOf, stopGradient } from '../nn/index.ts';
 import { type DecidedJoin, decide, lossView, type ScalarInput, scalarReader, scalarsOf } from './decide.ts';
 import { type DecisionTraining, gumbel, type LossTerm } from './decisions/index.ts';
 import { type Layout, layoutOf, unpack } from './layout.ts';
+import { overPaths, policyPaths } from './over-paths.ts';
 import { type NoiseInput, prepare } from './prepare.ts';
 import { classification, logitsOf, type Task, wantedOf } from './task.ts';
 
@@ -119,11 +121,16 @@ export function answersIn(net: Net, { paths }: Pick<ObjectiveOptions, 'paths'>):
 export const taskOf = ({ task, smoothing = 0 }: Pick<ObjectiveOptions, 'task' | 'smoothing'>): Task =>
   task ?? classification({ smoothing });
 
-/** [N]: the loss of each input, for rewards; all have the batch's where the task does not part them. */
-function rowLosses(losses: readonly Tensor[], o: ObjectiveOptions): Tensor {
-  const sum = losses.map((loss, i) => mul(loss, o.weights?.[i] ?? 1)).reduce((a, b) => add(a, b));
-  return sum.rank === 1 ? sum : add(sum, constant(ndarray('float32', [o.batch], new Float32Array(o.batch))));
-}
+/** [N]: a loss of each input; all have the batch's where the task does not part them. */
+const perRow = (loss: Tensor, { batch }: ObjectiveOptions): Tensor =>
+  loss.rank === 1 ? loss : add(loss, constant(ndarray('float32', [batch], new Float32Array(batch))));
+
+/** [N]: the loss of each input over all answers, for rewards. */
+const rowLosses = (losses: readonly Tensor[], o: ObjectiveOptions): Tensor =>
+  perRow(
+    losses.map((loss, i) => mul(loss, o.weights?.[i] ?? 1)).reduce((a, b) => add(a, b)),
+    o,
+  );
 
 /** The logits of the teacher's full path on `x`, as it answers at inference. */
 function teacherLogits({ net, weights }: Model, x: Tensor): Tensor {
@@ -191,20 +198,28 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
   const labels = input('y', [options.batch], 'int64');
   const task = taskOf(options);
   const wanted = wantedOf(task, labels, options.batch);
-  const logits = traced.map((a) => a.logits);
-  const start = bind(net, logits, x, parameters);
   const way = options.decisions ?? gumbel();
-  const decided = decide(net, start.outputs, way);
+  const policy = options.paths && way.overPaths ? policyPaths(net, [...options.paths].reverse()) : undefined;
+  const start = bind(net, [...traced.map((a) => a.logits), ...(policy?.scores ?? [])], x, parameters);
+  // What paths have in common is computed, and differentiated, once.
+  const decided = decide(net, options.paths ? simplify(start.outputs) : start.outputs, way);
   const prepared = prepare([...decided.outputs, ...decided.decisions.flatMap(tensorsOf)]);
   const answers = traced.map(({ name }, i) => ({ name, logits: prepared.outputs[i]! }));
-  let at = answers.length;
+  let at = decided.outputs.length;
   const decisions = decided.decisions.map((d) => {
     const own = tensorsOf(d).map(() => prepared.outputs[at++]!);
     return withTensors(d, own);
   });
   const losses = answers.map(({ logits }) => task.loss(logits, wanted));
   for (const { shape } of losses) checkLoss(task, shape, options.batch);
-  const view = decisions.length > 0 ? lossView(net, rowLosses(losses, options), decisions) : undefined;
+  const over =
+    policy &&
+    overPaths(
+      policy,
+      prepared.outputs.slice(answers.length, decided.outputs.length),
+      losses.map((loss) => perRow(loss, options)),
+    );
+  const view = over?.view ?? (decisions.length > 0 ? lossView(net, rowLosses(losses, options), decisions) : undefined);
   const costs = [options.cost ?? []].flat();
   if (!view && costs.length > 0)
     throw new DynaError(
@@ -212,7 +227,8 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
       `what compute costs (${costs.map((c) => c.name).join(', ')}) was given, but this training of "${net.name}" meets no decision but exits`,
       { fix: 'leave cost out: exits are moved by certify, afterwards' },
     );
-  const terms = view ? [way.term && { name: way.name, of: way.term.of }, ...costs] : [];
+  const of = over ? () => way.overPaths!(over.paths) : way.term?.of;
+  const terms = view ? [of && { name: way.name, of }, ...costs] : [];
   const loss = terms.reduce<Tensor>(
     (sum, term) => (term ? add(sum, term.of({ ...view!, scalar: scalarReader(term.name) })) : sum),
     lossOf(answers, losses, x, task, options),

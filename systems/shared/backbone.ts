@@ -17,10 +17,17 @@ export const FULL: Shape = { widths: [24, 48, 128, 256], groups: [1, 2, 2] };
 /** The same net in small, for the quick form. */
 export const QUICK: Shape = { widths: [8, 16, 32, 32], groups: [1, 2, 2] };
 
+/** A residual block, at a share of its inner width. */
+export type Block = (x: Tensor, share?: number) => Tensor;
+
+/** Blocks one after the other, as they stand in a static net. */
+export const inTurn = (x: Tensor, blocks: readonly Block[], share = 1): Tensor =>
+  blocks.reduce((y, block) => block(y, share), x);
+
 /** What stands between the parts of a backbone; by default nothing. */
 export interface Between {
-  /** Wraps a whole group of equal blocks: a gate, or nothing. `run` computes it, at a share of its inner width. */
-  readonly group?: (x: Tensor, run: (x: Tensor, share?: number) => Tensor, index: number) => Tensor;
+  /** Computes a group of equal blocks: behind a gate, say. */
+  readonly group?: (x: Tensor, blocks: readonly Block[], index: number) => Tensor;
   /** Called with what each block gives, by the block's name. */
   readonly after?: (x: Tensor, block: string) => Tensor;
 }
@@ -32,7 +39,7 @@ export interface Between {
  *
  * Blocks have names of their own, so that its weights start every net that is built of it (`startOf`).
  */
-export function backbone(shape: Shape = FULL, { group = (x, run) => run(x), after = (x) => x }: Between = {}) {
+export function backbone(shape: Shape = FULL, { group = (x, all) => inTurn(x, all), after = (x) => x }: Between = {}) {
   const [narrow, ...widths] = shape.widths;
   const block = (x: Tensor, name: string, channels: number) =>
     after(residual(x, channels, { zeroInit: true, name }), name);
@@ -43,20 +50,13 @@ export function backbone(shape: Shape = FULL, { group = (x, run) => run(x), afte
       const inner = conv(x, channels * share, { norm: 'batch', activation: 'relu', name: 'conv1' });
       return after(relu(add(conv(inner, channels, { norm: 'batch', name: 'conv2' }), x)), name);
     });
-  const blocks = (x: Tensor, index: number, channels: number) =>
-    shape.groups[index] === 0
-      ? x
-      : group(
-          x,
-          (y, share = 1) => {
-            for (let i = 1; i <= shape.groups[index]!; i++) {
-              const name = `group${index + 1}-${i}`;
-              y = share === 1 ? block(y, name, channels) : narrower(y, name, channels, share);
-            }
-            return y;
-          },
-          index,
-        );
+  const blocks = (x: Tensor, index: number, channels: number) => {
+    const all = Array.from({ length: shape.groups[index]! }, (_, i): Block => {
+      const name = `group${index + 1}-${i + 1}`;
+      return (y, share = 1) => (share === 1 ? block(y, name, channels) : narrower(y, name, channels, share));
+    });
+    return all.length === 0 ? x : group(x, all, index);
+  };
   return (x: Tensor): Tensor => {
     x = conv(x, narrow, { kernel: 2, norm: 'batch', activation: 'relu', name: 'stem' });
     for (const [i, channels] of widths.entries()) x = blocks(down(x, `down${i + 1}`, channels), i, channels);

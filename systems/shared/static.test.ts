@@ -4,7 +4,7 @@ import { encodeModel, type NDArray, ndarray, toOnnx } from 'dynaneural/graph';
 import { materialize, paramsOf } from 'dynaneural/nn';
 import { compile } from 'dynaneural/runtime';
 import { describe, expect, it } from 'vitest';
-import { backbone, FULL, QUICK } from './backbone.ts';
+import { backbone, FULL, inTurn, QUICK } from './backbone.ts';
 import { macsOf, plainNet, shapeAt, startOf } from './static.ts';
 
 const data = { shape: [3, 32, 32], classes: [...'abcdefghij'] };
@@ -50,7 +50,7 @@ describe('the backbone', () => {
   });
 
   it('starts a net with gates around its groups: cut to its full way, it answers alike', async () => {
-    const gated = net(spec, backbone(QUICK, { group: (x, run) => skip(x, run) }));
+    const gated = net(spec, backbone(QUICK, { group: (x, all) => skip(x, (y) => inTurn(y, all)) }));
     const start = new Map([...materialize(paramsOf([gated.output]), 1), ...startOf(gated, weights)]);
     const [a, b] = [await logits(plain, weights), await logits(cut(gated), start)];
     for (const [i, v] of a.entries()) expect(b[i]).toBeCloseTo(v, 4);
@@ -59,7 +59,10 @@ describe('the backbone', () => {
   });
 
   it('starts narrower blocks with the first channels', () => {
-    const slim = net(spec, backbone(QUICK, { group: (x, run) => widths(x, [1, 0.5], run) }));
+    const slim = net(
+      spec,
+      backbone(QUICK, { group: (x, all) => widths(x, [1, 0.5], (y, share) => inTurn(y, all, share)) }),
+    );
     const start = startOf(slim, weights);
     const [name, narrow] = [...start].find(([n]) => n.includes('x0.5/group2-1/conv1/norm/scale'))!;
     const wide = weights.get('group2-1/conv1/norm/scale')!;

@@ -1,10 +1,10 @@
 import type { Dataset, Model } from 'dynaneural';
-import { cut, type Net, parametersOf, type Thresholds } from 'dynaneural/dynamic';
+import { cut, type Net, parametersOf, type Thresholds, type Way, waysOf } from 'dynaneural/dynamic';
 import { type Context, phase } from './context.ts';
 import { accuracyOf, mean, plainBytes, runFile, runSparse } from './evaluate.ts';
 import { weightsDigest } from './fit.ts';
 import type { CurvePoint, Spread } from './system.ts';
-import { type Baseline, baselinesOf, spreadOf, taken, type Way, waysOf } from './ways.ts';
+import { type Baseline, baselinesOf, spreadOf, taken } from './ways.ts';
 
 export type Weighted = Pick<Model, 'net' | 'weights'>;
 

@@ -1,8 +1,7 @@
-import { classify, conv, exit, experts, net, residual, skip, type Tensor, widths } from 'dynaneural';
-import { cut, type Net, type Trace } from 'dynaneural/dynamic';
+import { classify, conv, exit, net, residual, skip, type Tensor } from 'dynaneural';
+import { type Trace, type Way, waysOf } from 'dynaneural/dynamic';
 import { describe, expect, it } from 'vitest';
-import { macsOf } from './static.ts';
-import { baselinesOf, spreadOf, taken, type Way, waysOf } from './ways.ts';
+import { baselinesOf, spreadOf, taken } from './ways.ts';
 
 const spec = { input: [3, 8, 8], classes: 4, onWarning: () => {} };
 const stem = (x: Tensor) => conv(x, 8, { activation: 'relu' });
@@ -11,41 +10,7 @@ const exits = net(spec, (x) => {
   x = exit(residual(x, 8), { head: classify });
   return classify(residual(x, 16));
 });
-const nested = net(spec, (x) =>
-  classify(
-    skip(
-      skip(stem(x), (y) => residual(y, 8), { name: 'a' }),
-      (y) => widths(y, [1, 0.5], (z, share) => conv(conv(z, 8 * share), 8), { name: 'b' }),
-      { name: 'c' },
-    ),
-  ),
-);
-const three = net(spec, (x) =>
-  classify(
-    experts(
-      stem(x),
-      [1, 2, 3].map(() => (t: Tensor) => residual(t, 8)),
-    ),
-  ),
-);
-
-const names = (of: Net) => waysOf(of).map((w) => w.name);
-
 describe('ways', () => {
-  it('are all that can be chosen, the full way last; what is not reached is not chosen', () => {
-    expect(names(exits)).toEqual(['1-', '01', '00']);
-    expect(names(nested)).toEqual(['11-', '101', '100', '01-', '001', '000']);
-    expect(names(three)).toEqual(['2', '1', '0']);
-  });
-
-  it.each([exits, nested, three])('cost what the net costs that is cut to them, but for gates', (made) => {
-    for (const { choices, macs } of waysOf(made)) {
-      const plain = macsOf(cut(made, choices));
-      expect(macs).toBeGreaterThanOrEqual(plain);
-      expect(macs).toBeLessThan(plain * 1.1 + 1000);
-    }
-  });
-
   it('are found again in traces', () => {
     const trace = (values: readonly (number | null)[]): Trace => ({
       rows: values.map((value, i) => ({

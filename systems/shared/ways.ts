@@ -1,53 +1,6 @@
 import { DynaError } from 'dynaneural';
-import { costTable, decisionsOf, type Net, pathCost, type Trace } from 'dynaneural/dynamic';
+import { decisionsOf, type Net, type Trace, type Way, wordOf } from 'dynaneural/dynamic';
 import type { Spread } from './system.ts';
-
-/** One way through a net: the option of each decision, and what it costs. */
-export interface Way {
-  readonly name: string;
-  /** For `cut`: the option that each decision takes. */
-  readonly choices: Readonly<Record<string, string>>;
-  readonly macs: number;
-}
-
-/** The choices of one input as a word, the same for equal ways. */
-const wordOf = (net: Net, taken: (decision: string) => number | null | undefined): string =>
-  decisionsOf(net)
-    .map((d) => taken(d.name) ?? '-')
-    .join('');
-
-/** The choices that must have been made for a decision to be reached, by its name. */
-function conditions(net: Net): Map<string, ReadonlyMap<string, number>> {
-  const found = new Map<string, ReadonlyMap<string, number>>();
-  for (const { guard } of costTable(net))
-    for (const [i, { decision }] of guard.entries())
-      found.set(decision, new Map(guard.slice(0, i).map((g) => [g.decision, g.option])));
-  return found;
-}
-
-/** Every way through a net, by all that its decisions can choose where they are reached; the full way (first options) last. */
-export function waysOf(net: Net): Way[] {
-  const decisions = decisionsOf(net);
-  const needs = conditions(net);
-  const table = costTable(net);
-  let open: ReadonlyMap<string, number>[] = [new Map()];
-  for (const { name, options } of decisions)
-    open = open.flatMap((way) =>
-      [...(needs.get(name) ?? [])].every(([d, k]) => way.get(d) === k)
-        ? options.map((_, k) => new Map([...way, [name, k]]))
-        : [way],
-    );
-  const ways = open.map(
-    (way): Way => ({
-      name: wordOf(net, (d) => way.get(d)),
-      choices: Object.fromEntries(
-        decisions.flatMap((d) => (way.has(d.name) ? [[d.name, d.options[way.get(d.name)!]!.name]] : [])),
-      ),
-      macs: pathCost(table, (d) => way.get(d)).macs,
-    }),
-  );
-  return ways.sort((a, b) => (a.name < b.name ? 1 : -1));
-}
 
 /** Which of the ways each input took. */
 export function taken(net: Net, ways: readonly Way[], traces: readonly Trace[]): Int32Array {

@@ -45,12 +45,18 @@ function fixedMask(decision: KeepDecision | WeighDecision, choices: Choices): Te
   return constant(ndarray('float32', [1, units], mask));
 }
 
-function fix(net: Net, choices: Choices, all: boolean): Tensor {
+type OnChoice = (decision: SelectDecision, score: Tensor, option: number) => void;
+
+function fix(net: Net, choices: Choices, all: boolean, onChoice?: OnChoice): Tensor {
   checkDecisions(net, Object.keys(choices));
   const uniform = new Uniform();
   const takes = ({ attrs }: DecidingNode): boolean => all || Object.hasOwn(choices, attrs.decision.name);
   const decided = (node: DecidingNode, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] => {
-    if (isSelect(node)) return optionValues(inputs, node.attrs, optionIndex(node.attrs.decision, choices));
+    if (isSelect(node)) {
+      const option = optionIndex(node.attrs.decision, choices);
+      onChoice?.(node.attrs.decision, inputs[0]!, option);
+      return optionValues(inputs, node.attrs, option);
+    }
     if (isWeigh(node)) {
       const set = fixedMask(node.attrs.decision, choices);
       return [set ? mul(inputs[0]!, set) : inputs[0]!];
@@ -78,6 +84,24 @@ function fix(net: Net, choices: Choices, all: boolean): Tensor {
  * @throws DynaError 'usage' for a decision or an option that the net does not have
  */
 export const fixed = (net: Net, choices: Choices): Net => ({ ...net, output: fix(net, choices, false) });
+
+/** A choice that was fixed, and the score that would have made it. */
+export interface FixedChoice {
+  readonly decision: SelectDecision;
+  /** Computed as on the fixed path. */
+  readonly score: Tensor;
+  readonly option: number;
+}
+
+/** The answer of a net with fixed choices, and the scores of the decisions that were fixed, also of those that are not reached. */
+export function fixedScores(
+  net: Net,
+  choices: Choices,
+): { readonly net: Net; readonly scores: readonly FixedChoice[] } {
+  const scores: FixedChoice[] = [];
+  const output = fix(net, choices, false, (decision, score, option) => scores.push({ decision, score, option }));
+  return { net: { ...net, output }, scores };
+}
 
 /**
  * The paths on which all decisions of a family take the same option, the first options first: each width of a slimmable net.

@@ -52,6 +52,14 @@ export interface LossTerm {
   of(view: LossView): Tensor;
 }
 
+/** A path with a loss of its own (`paths` of the fit loop), as a way of training sees it that looks at all of them. */
+export interface PathView {
+  /** The task's loss of each input on this path, [N]; no gradient flows into it. */
+  readonly losses: Tensor;
+  /** Probability with which the decisions on it send each input here, among the paths that are trained, [N]. */
+  readonly probability: Tensor;
+}
+
 /** A way to train decisions that are not exits: what stands for the hard choice, and what is added to the loss. */
 export interface DecisionTraining {
   readonly name: string;
@@ -62,4 +70,6 @@ export interface DecisionTraining {
   keep?(meeting: UnitsMeeting): Tensor;
   /** Added to the loss. */
   readonly term?: LossTerm;
+  /** Added to the loss where every path is computed anyway; a way without it leaves the decisions alone there. */
+  overPaths?(paths: readonly PathView[]): Tensor;
 }

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../graph/index.ts';
+import { classify, conv, residual } from '../nn/index.ts';
+import { costTable } from './cost.ts';
+import { cut, decisionsOf, exit, experts, type Net, net, skip, traceWay, waysOf, widths } from './index.ts';
+
+const spec = { input: [3, 8, 8], classes: 4, onWarning: () => {} };
+const stem = (x: Tensor) => conv(x, 8, { activation: 'relu' });
+const exits = net(spec, (x) => {
+  x = exit(stem(x), { head: classify });
+  x = exit(residual(x, 8), { head: classify });
+  return classify(residual(x, 16));
+});
+const nested = net(spec, (x) =>
+  classify(
+    skip(
+      skip(stem(x), (y) => residual(y, 8), { name: 'a' }),
+      (y) => widths(y, [1, 0.5], (z, share) => conv(conv(z, 8 * share), 8), { name: 'b' }),
+      { name: 'c' },
+    ),
+  ),
+);
+const three = net(spec, (x) =>
+  classify(
+    experts(
+      stem(x),
+      [1, 2, 3].map(() => (t: Tensor) => residual(t, 8)),
+    ),
+  ),
+);
+
+const names = (of: Net) => waysOf(of).map((w) => w.name);
+const macs = (of: Net) => costTable(of).reduce((sum, r) => sum + r.macs, 0);
+
+describe('ways', () => {
+  it('are all that can be chosen, the full way last; what is not reached is not chosen', () => {
+    expect(names(exits)).toEqual(['1-', '01', '00']);
+    expect(names(nested)).toEqual(['11-', '101', '100', '01-', '001', '000']);
+    expect(names(three)).toEqual(['2', '1', '0']);
+  });
+
+  it.each([exits, nested, three])('cost what the net costs that is cut to them, but for gates', (made) => {
+    for (const way of waysOf(made)) {
+      const plain = macs(cut(made, way.choices));
+      expect(way.macs).toBeGreaterThanOrEqual(plain);
+      expect(way.macs).toBeLessThan(plain * 1.1 + 1000);
+    }
+  });
+
+  it('are traced with the decisions that lead there, and no others', () => {
+    const ways = waysOf(nested);
+    const most = ways.at(-1)!.macs;
+    for (const way of ways) {
+      const traced = traceWay(nested, way.choices);
+      const met = traced.met.map((m) => [m.decision.name, m.decision.options[m.option]!.name]);
+      expect(Object.fromEntries(met)).toEqual(way.choices);
+      expect(traced.macs).toBeCloseTo(way.macs / most, 12);
+      // What is not reached is not fixed: it is not there.
+      expect(decisionsOf(traced.net).filter((d) => d.name in way.choices)).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,88 @@
+import { costTable, pathCost } from './cost.ts';
+import type { SelectDecision } from './decision.ts';
+import { type Choices, type FixedChoice, fixedScores } from './lower/static.ts';
+import { extremeMacs } from './paths.ts';
+import { decisionsOf, type Net } from './traced.ts';
+
+/** One way through a net: the option of each decision that is reached on it, and what it costs. */
+export interface Way {
+  /** A character for each decision, the number of its option; "-" where it is not reached. */
+  readonly name: string;
+  /** For `cut`, and as a path of the fit loop: the option that each decision takes. */
+  readonly choices: Readonly<Record<string, string>>;
+  readonly macs: number;
+}
+
+const selects = (net: Net): SelectDecision[] => decisionsOf(net).filter((d) => d.kind === 'select');
+
+/** The choices that must have been made for a decision to be reached, by its name. */
+function conditions(net: Net): Map<string, ReadonlyMap<string, number>> {
+  const found = new Map<string, ReadonlyMap<string, number>>();
+  for (const { guard } of costTable(net))
+    for (const [i, { decision }] of guard.entries())
+      found.set(decision, new Map(guard.slice(0, i).map((g) => [g.decision, g.option])));
+  return found;
+}
+
+/** The choices of one input as a word, the same for equal ways. */
+export const wordOf = (net: Net, taken: (decision: string) => number | null | undefined): string =>
+  selects(net)
+    .map((d) => taken(d.name) ?? '-')
+    .join('');
+
+/**
+ * Every way through a net, by all options that its decisions can choose where they are reached; the full way (first options)
+ * last. All units are kept on each of them.
+ *
+ * @example await train(gated, { data, epochs: 3, paths: waysOf(gated).map((w) => w.choices).reverse(), distill })
+ */
+export function waysOf(net: Net): Way[] {
+  const decisions = selects(net);
+  const needs = conditions(net);
+  const table = costTable(net);
+  let open: ReadonlyMap<string, number>[] = [new Map()];
+  for (const { name, options } of decisions)
+    open = open.flatMap((way) =>
+      [...(needs.get(name) ?? [])].every(([d, k]) => way.get(d) === k)
+        ? options.map((_, k) => new Map([...way, [name, k]]))
+        : [way],
+    );
+  const ways = open.map(
+    (way): Way => ({
+      name: wordOf(net, (d) => way.get(d)),
+      choices: Object.fromEntries(
+        decisions.flatMap((d) => (way.has(d.name) ? [[d.name, d.options[way.get(d.name)!]!.name]] : [])),
+      ),
+      macs: pathCost(table, (d) => way.get(d)).macs,
+    }),
+  );
+  return ways.sort((a, b) => (a.name < b.name ? 1 : -1));
+}
+
+/** A way as training sees it. */
+export interface TracedWay {
+  /** With the way's choices fixed. */
+  readonly net: Net;
+  /** The decisions that are met on it, and their scores there. */
+  readonly met: readonly FixedChoice[];
+  /** As a share of the dearest way's. */
+  readonly macs: number;
+}
+
+/**
+ * What is computed on a way: its answer, and the scores of the decisions that lead there.
+ *
+ * @throws DynaError 'usage' for a decision or an option that the net does not have
+ */
+export function traceWay(net: Net, choices: Choices): TracedWay {
+  const { net: own, scores } = fixedScores(net, choices);
+  const taken = new Map(scores.map((s) => [s.decision.name, s.option]));
+  const needs = conditions(net);
+  const table = costTable(net);
+  const most = extremeMacs({ decisions: decisionsOf(net), regions: table }, Math.max);
+  return {
+    net: own,
+    met: scores.filter((s) => [...(needs.get(s.decision.name) ?? [])].every(([d, k]) => taken.get(d) === k)),
+    macs: pathCost(table, (d) => taken.get(d)).macs / most,
+  };
+}
