@@ -19,10 +19,13 @@ const distill = { weight: 0.5, temperature: 3 };
 const CARRIED = 0.5;
 
 /** From nothing, as the static net: exits ask features of early layers that are better learnt from the start. The last answer teaches the earlier ones. */
-const recipe: Recipe = { ...plainly, more: { weights, distill, places: 'down2 group2-1 group2-2 group3-1', CARRIED } };
+const recipe: Recipe = { ...plainly, more: { weights, distill, CARRIED } };
 
-/** A convolution of its own, so that the features need not bend to be an answer at once (MSDNet, Huang et al. 2018). */
-const head = (x: Tensor): Tensor => classify(conv(x, 128, { stride: 2, norm: 'batch', activation: 'relu' }));
+/** Features need not bend to be an answer at once (MSDNet, Huang et al. 2018): a few of the head's own stand between. */
+const head = (x: Tensor): Tensor => classify(conv(x, 64, { kernel: 1, norm: 'batch', activation: 'relu' }));
+
+/** The first features see only a quarter of the image: the first head looks further, which later ones would do in vain. */
+const firstHead = (x: Tensor): Tensor => classify(conv(x, 128, { stride: 2, norm: 'batch', activation: 'relu' }));
 
 /**
  * An input may leave at a sixth, two fifths, three fifths and four fifths of the MACs. Every answer stands on the one before it, so
@@ -30,15 +33,22 @@ const head = (x: Tensor): Tensor => classify(conv(x, 128, { stride: 2, norm: 'ba
  */
 function exitNet(cx: Context, { train }: Splits, policy: PolicyName): Net {
   const shape = shapeOf(cx);
-  const places = ['down2', 'group2-1', `group2-${shape.groups[1]}`, 'group3-1'];
+  const heads = new Map([
+    ['down2', firstHead],
+    ['group2-1', head],
+    [`group2-${shape.groups[1]}`, head],
+    ['group3-1', head],
+  ]);
   return net({ input: train.shape, classes: train.classes.length, name: 'early-exit' }, (image) => {
     let before: Tensor | undefined;
     const upon = (logits: Tensor): Tensor => {
       before = before ? add(logits, mul(stopGradient(before), CARRIED)) : logits;
       return before;
     };
-    const after = (x: Tensor, block: string) =>
-      places.includes(block) ? exit(x, { head: (t) => upon(head(t)), policy }) : x;
+    const after = (x: Tensor, block: string) => {
+      const own = heads.get(block);
+      return own ? exit(x, { head: (t) => upon(own(t)), policy }) : x;
+    };
     return upon(backbone(shape, { after })(image));
   });
 }

@@ -2,7 +2,16 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exit, exitCosts, laptop, type Model, net, parametersOf } from '../../dynamic/index.ts';
+import {
+  type DecisionPlan,
+  exit,
+  exitCosts,
+  laptop,
+  type Model,
+  net,
+  parametersOf,
+  plan,
+} from '../../dynamic/index.ts';
 import { classify, conv, materialize } from '../../nn/index.ts';
 import { load } from '../load.ts';
 import { adapt } from './adapt.ts';
@@ -66,6 +75,12 @@ describe('timing', () => {
     expect(one.leaving).toBeCloseTo((early / 1000 + 10) / 2000, 9);
     expect(one.staying).toBeCloseTo((all / 1000 + 10) / 2000, 9);
     expect(many.staying).toBeCloseTo((64 * (all / 1000) + 10) / (64 * 2000), 9);
+    // Who leaves carries nothing along.
+    const [slow] = timesBy({ ...machine, bytesPerMicrosecond: 100 }, 2e6, modelOf(true)) as [Times, Times];
+    const [{ copiedBytes }] = plan(modelOf(true).net) as [DecisionPlan];
+    expect(copiedBytes).toBeGreaterThan(0);
+    expect(slow.leaving).toBe(one.leaving);
+    expect(slow.staying - one.staying).toBeCloseTo(copiedBytes / 100 / 2000, 9);
   });
 });
 
@@ -117,7 +132,9 @@ describe('adapt by time', () => {
   });
 
   it('with constants needs no measurement: where questions are free, exits stay, where they are dear, none does', async () => {
-    const free = await run({ machine: { ...laptop, gateMicroseconds: 0 } });
+    const free = await run({
+      machine: { ...laptop, gateMicroseconds: 0, bytesPerMicrosecond: Number.POSITIVE_INFINITY },
+    });
     expect(free.summary.fullModelKept).toBe(false);
     expect(free.summary.meanTimes![1]).toBeCloseTo(free.summary.meanTimes![64]!, 9);
     expect(free.summary.meanTimes![1]).toBeCloseTo(free.summary.meanMacs / free.summary.originalMacs, 6);

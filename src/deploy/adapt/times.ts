@@ -1,5 +1,13 @@
 import { type Dataset, takeBatch } from '../../data/index.ts';
-import { costTable, decisionsOf, extremeMacs, type Machine, type Model, thresholdName } from '../../dynamic/index.ts';
+import {
+  costTable,
+  decisionsOf,
+  extremeMacs,
+  type Machine,
+  type Model,
+  plan,
+  thresholdName,
+} from '../../dynamic/index.ts';
 import { type NDArray, ndarray, stripDefaults } from '../../graph/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { median } from '../measure.ts';
@@ -103,20 +111,23 @@ async function turns(
   return times.map(median);
 }
 
-/** What `timesOf` would find on a machine of which two constants are known: arithmetic, and a price for each question. */
-export function timesBy(
-  { gateMicroseconds, macsPerMicrosecond }: Machine,
-  plainMacs: number,
-  { net }: Pick<Model, 'net'>,
-): Times[] {
+/**
+ * What `timesOf` would find on a machine whose constants are known: arithmetic, a price for each question, and for images that
+ * go on what is carried along.
+ */
+export function timesBy(machine: Machine, plainMacs: number, { net }: Pick<Model, 'net'>): Times[] {
+  const { gateMicroseconds, bytesPerMicrosecond = Number.POSITIVE_INFINITY, macsPerMicrosecond } = machine;
   const decisions = decisionsOf(net);
   const paths = { decisions, regions: costTable(net) };
+  const carried = plan(net, machine).reduce((sum, p) => sum + p.copiedBytes, 0);
   return BATCHES.map((batch) => {
     const plain = (batch * plainMacs) / macsPerMicrosecond;
-    const share = (macs: number) => ((batch * macs) / macsPerMicrosecond + decisions.length * gateMicroseconds) / plain;
+    const share = (macs: number, bytes: number) =>
+      (batch * (macs / macsPerMicrosecond + bytes / bytesPerMicrosecond) + decisions.length * gateMicroseconds) / plain;
     return {
       ...{ batch, plain: plain / 1000 },
-      ...{ leaving: share(extremeMacs(paths, Math.min)), staying: share(extremeMacs(paths, Math.max)) },
+      leaving: share(extremeMacs(paths, Math.min), 0),
+      staying: share(extremeMacs(paths, Math.max), carried),
     };
   });
 }
