@@ -5,9 +5,9 @@ import {
   decisionsOf,
   decodeTrace,
   exit,
+  fullThresholds,
   masked,
   net,
-  neverThresholds,
   sparse,
   traceKey,
 } from '../src/dynamic/index.ts';
@@ -114,7 +114,7 @@ describe('the ends of the thresholds, on random nets', () => {
           const own = decisionsOf(made);
           decisions += own.length;
           const choice = (k: number) => Math.min(end, k - 1);
-          const all = neverThresholds(own);
+          const all = fullThresholds(own);
           const thresholds = Object.fromEntries(
             own.map(({ name, kind, rule, options }) => [
               name,

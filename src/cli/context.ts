@@ -20,6 +20,8 @@ export interface Outcome {
 /** What a command may use of its surroundings. */
 export interface Context {
   readonly progress: Progress;
+  /** As it was typed, so that a shell takes it again. */
+  readonly command: string;
   /** A remark for people, on stderr, so that it never mixes with results. */
   note(line: string): void;
   /**
@@ -30,6 +32,8 @@ export interface Context {
   /** Throws when a stop was asked for: call between two pieces of work. */
   checkInterrupted(): void;
 }
+
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** Makes the context of one command, and answers Ctrl-C for it. */
 export async function openContext({ json, quiet }: CommonOptions): Promise<Context & { close(): void }> {
@@ -52,6 +56,7 @@ export async function openContext({ json, quiet }: CommonOptions): Promise<Conte
   process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
   return {
     progress,
+    command: ['dyna', ...process.argv.slice(2)].map(quoted).join(' '),
     note,
     interruptible(text) {
       message = text;

@@ -1,6 +1,6 @@
 import { type BudgetOptions, type LoadedModel, load, toBytes } from '../deploy/index.ts';
 import { median, quantile, trimmedMean } from '../deploy/measure.ts';
-import { answerNames, cut, decisionsOf, isExit, type Model, neverThresholds } from '../dynamic/index.ts';
+import { answerNames, cut, decisionsOf, fullThresholds, isExit, type Model } from '../dynamic/index.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 
@@ -11,7 +11,7 @@ export interface Timed {
   /** For one image: the median of each path, weighted by how often it was taken. For a batch: the mean without the outer tenths. */
   readonly dynamic: number;
   readonly dynamicP95: number;
-  /** The same file with all exits at "never". */
+  /** The same file on its full path: nobody exits, nothing is left out. */
   readonly nobodyExits: number;
   /** The full path, gate-free; null where only the file is known. */
   readonly full: number | null;
@@ -53,7 +53,7 @@ export async function timed(model: LoadedModel, options: TimingOptions): Promise
   const { batch, rounds, images, setting, cuts = [], onRound } = options;
   const { decisions, fullMacs } = model.card;
   const names = answerNames(decisions);
-  const never = neverThresholds(decisions);
+  const never = fullThresholds(decisions);
   const contenders = [
     (x: NDArray) => model.run(x, setting),
     (x: NDArray) => model.run(x, { thresholds: never }),

@@ -43,7 +43,12 @@ const deciding = {
   family: text,
   options: list(record<Decision['options'][number]>({ name: text, exactness, answers: optional(isTrue) })),
 };
-const select = record<SelectDecision>({ ...deciding, kind: word('select'), rule: word('threshold', 'argmax') });
+const select = record<SelectDecision>({
+  ...deciding,
+  kind: word('select'),
+  rule: word('threshold', 'argmax'),
+  peers: optional(isTrue),
+});
 const keep = record<KeepDecision>({
   ...deciding,
   kind: word('keep'),

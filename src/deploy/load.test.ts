@@ -1,8 +1,9 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { largestDifference } from '../../test/support/difference.ts';
-import { type CertifiedModel, exitCosts } from '../dynamic/index.ts';
+import { bindingHash, type CertifiedModel, exitCosts, net, skip } from '../dynamic/index.ts';
 import { ndarray } from '../graph/index.ts';
+import { classify, conv } from '../nn/index.ts';
 import { openSessions } from '../runtime/index.ts';
 import { reference } from './fixtures/reference.ts';
 import { certifiedShirts, gated, modelOf, normalised, pixels, shape, shirts } from './fixtures/shirts.ts';
@@ -256,7 +257,23 @@ describe('drift', () => {
     await other.close();
   });
 
-  test('needs a certificate', () => {
+  test('needs a certificate, and exits', async () => {
     expect(() => plain.drift()).toThrow(/"shirts" is not certified/);
+    const made = net({ input: shape, classes: 3, name: 'skipping', onWarning() {} }, (x) =>
+      classify(skip(conv(x, 4), (t) => conv(t, 4))),
+    );
+    const { points, chosen, ...rest } = certified;
+    const moved = { ...points[0]!, thresholds: { skip1: 0 }, shares: [1] };
+    const skipping = await load(
+      toBytes({
+        ...rest,
+        ...modelOf(made),
+        points: [moved],
+        chosen: moved,
+        hash: bindingHash(modelOf(made).weights, modelOf(made).preprocessing, [moved]),
+      }),
+    );
+    expect(() => skipping.drift()).toThrow(/"skipping" has no exits, and a drift check compares where inputs leave/);
+    await skipping.close();
   });
 });

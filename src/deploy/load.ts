@@ -157,6 +157,10 @@ class Loaded implements LoadedModel {
     const { certificate, points } = this.card;
     if (!certificate)
       throw new DynaError('certificate', `"${this.card.name}" is not certified, so there is nothing to compare with`);
+    if (!this.card.decisions.some(isExit))
+      throw new DynaError('usage', `"${this.card.name}" has no exits, and a drift check compares where inputs leave`, {
+        fix: 'compare the traces of run() yourself',
+      });
     const { index } = this.#operating.choose(budget === undefined ? {} : { budget });
     const live = this.#counts[index!]!;
     if (live.every((c) => c === 0))

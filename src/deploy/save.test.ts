@@ -139,6 +139,9 @@ describe('what stands in a file', () => {
     expect(model.graph.outputs.map((o) => o.name)).toEqual(['logits', 'trace']);
     expect(model.graph.inputs.find((i) => i.name === 'input')!.shape).toEqual(['N', ...shape]);
     expect(JSON.parse(model.metadata.classes!)).toEqual(['shirt', 'shoe', 'bag']);
+    // What a foreign file said in its own way stays as it was.
+    const foreign = decodeModel(toBytes(certified, { metadata: { classes: 'shirt,shoe,bag', author: 'x' } }));
+    expect(foreign.metadata).toMatchObject({ classes: 'shirt,shoe,bag', author: 'x' });
     const single = decodeModel(toBytes(certified, { form: 'branch' }));
     expect(single.graph.inputs.find((i) => i.name === 'input')!.shape).toEqual([1, ...shape]);
   });

@@ -73,9 +73,9 @@ export function toBytes(model: Model | CertifiedModel, options: SaveOptions = {}
   const card = cardOf(model, form, { ...io, regions: costTable(stored.net, form) });
   const graph = plainOnnx(stored, card);
   const metadata = (c: ModelCard) => ({
+    classes: JSON.stringify(c.classes),
     ...extra,
     [CARD_KEY]: encodeCard(c),
-    classes: JSON.stringify(c.classes),
   });
   const bytes = encodeModel({ ...graph, metadata: metadata(card) });
   if (!card.certificate) return bytes;

@@ -59,6 +59,12 @@ export async function certify(model: Model, options: CertifyModelOptions): Promi
   const decisions = decisionsOf(model.net);
   if (decisions.length === 0)
     throw new DynaError('certificate', 'this net has no decisions, so there is nothing to certify; put exits in it');
+  if (risk !== 'disagreement')
+    for (const set of [options.tune, data])
+      if (!labelled(set))
+        throw new DynaError('data', `${risk} is counted on labels, and ${set.name} has none`, {
+          fix: "give labels, or bound the risk 'disagreement'",
+        });
   const found = await (decisions.some(isExit) ? exitPath : gatePath)(model, options);
   const { path, scores, answers, costs } = found;
   const certificate = certifyPoints({

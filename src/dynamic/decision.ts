@@ -29,6 +29,8 @@ export interface SelectDecision extends Deciding {
    * `argmax`: option k where score [N, K] - thresholds [K] is largest.
    */
   readonly rule: 'threshold' | 'argmax';
+  /** Its options are of one rank, as experts are: none of them is the plain way, which is then the trained choice. */
+  readonly peers?: true;
 }
 
 /** Each input keeps some of n units: channels, tokens, heads. */
@@ -75,15 +77,6 @@ export const neutral = (d: Decision): number | number[] => {
   if (d.rule === 'argmax') return new Array<number>(d.options.length).fill(0);
   return d.kind === 'select' || d.rule === 'top' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
 };
-
-/** Thresholds that nobody passes: every input goes the plain, full way. */
-export const neverThresholds = (decisions: readonly Decision[]): Record<string, number> =>
-  Object.fromEntries(
-    decisions.flatMap((d) => {
-      const value = neutral(d);
-      return typeof value === 'number' ? [[d.name, value]] : [];
-    }),
-  );
 
 /**
  * What trained decisions mean by themselves: two options part at the score 0, among more the largest wins, units are kept as

@@ -11,7 +11,6 @@ export {
   isSelect,
   type KeepDecision,
   neutral,
-  neverThresholds,
   type Option,
   ownThresholds,
   Select,
@@ -51,6 +50,7 @@ export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceKey, traceS
 export {
   type Answer,
   answersOf,
+  decidersOf,
   decisionsOf,
   joinsOf,
   MOST_NESTED,
@@ -67,4 +67,4 @@ export {
   type WeighOptions,
   weigh,
 } from './units.ts';
-export { type TracedWay, traceWay, type Way, waysOf, wordOf } from './ways.ts';
+export { type TracedWay, traceWay, type Way, waysOf, wordsOf } from './ways.ts';

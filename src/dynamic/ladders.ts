@@ -35,9 +35,10 @@ function midpoints(scores: Float32Array): number[] {
 }
 
 /** How far each gate is from its first option, for each input: what one offset has to overcome. */
-function margins({ gates, n }: Observations): Float32Array {
+function margins(decisions: readonly SelectDecision[], { gates, n }: Observations): Float32Array {
   const all: number[] = [];
-  for (const scores of gates.values()) {
+  for (const { name } of decisions) {
+    const scores = gates.get(name)!;
     const k = scores.length / n;
     for (let i = 0; i < n; i++) {
       const own = scores.subarray(i * k, (i + 1) * k);
@@ -49,7 +50,7 @@ function margins({ gates, n }: Observations): Float32Array {
 
 /** All gates: those that leave their first option are more by more than an offset for it; they part by themselves at 0. */
 const gatesLadder = (gates: readonly SelectDecision[], seen: Observations): Ladder =>
-  ladder(midpoints(margins(seen)), 0, true, (offset) =>
+  ladder(midpoints(margins(gates, seen)), 0, true, (offset) =>
     Object.fromEntries(
       gates.map(({ name, rule, options }) => [
         name,
@@ -74,12 +75,13 @@ function unitsLadder(d: KeepDecision, seen: Observations): Ladder {
  * Settings of a net without exits from cautious to bold, through the traced one: each next one asks every decision for at
  * least as much saving as the one before. All gates share one offset; each decision about units climbs a ladder of its own, in
  * step with the others: all stand at their traced setting together, and elsewhere at the same share of the way from there.
- * Weights that are dropped save nothing that is counted, so decisions that weigh stay as they were traced.
+ * Weights that are dropped save nothing that is counted, so decisions that weigh stay as they were traced; so do those between
+ * peers, where no option is the bold one.
  *
  * @param seen on the split that settings may be fitted to
  */
 export function settingsOnPath(decisions: readonly Decision[], seen: Observations): Thresholds[] {
-  const gates = decisions.filter((d) => d.kind === 'select');
+  const gates = decisions.filter((d): d is SelectDecision => d.kind === 'select' && !d.peers);
   const ladders = [
     ...(gates.length > 0 ? [gatesLadder(gates, seen)] : []),
     ...decisions.filter((d) => d.kind === 'keep').map((d) => unitsLadder(d, seen)),

@@ -34,9 +34,9 @@ export interface Point {
   readonly budget: number;
   /** The same in files for batches, where that differs: these put some of the units that they drop to zero. */
   readonly batched?: number;
-  /** Observed risk on the certify split. */
+  /** Observed risk: on the certify split, of points that are not certified on the tune split. */
   readonly risk: number;
-  /** Share of inputs that left at each exit (certify split), the full path last. */
+  /** Share of inputs that left at each exit, the full path last; on the same split as the risk. */
   readonly shares: readonly number[];
   readonly certified: boolean;
 }

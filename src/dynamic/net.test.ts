@@ -122,6 +122,12 @@ describe('what cannot be traced', () => {
       /decision "exit1": its score must be \[N\], got \[N, 3\]/,
     ],
     [
+      'options named by numbers, which would stand in another order',
+      'usage',
+      (x) => select({ score: gate(x), options: { 224: () => x, 112: () => relu(x) } }),
+      /an option cannot be named "112": JavaScript would put it before the others; name it with a letter: r112/,
+    ],
+    [
       'one option',
       'graph',
       (x) => select({ score: gate(x), options: { only: () => x } }),

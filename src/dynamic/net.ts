@@ -143,13 +143,12 @@ export function exit(x: Tensor, options: ExitOptions): Tensor {
   });
 }
 
-const decisionOf = (family: string, rule: SelectDecision['rule'], options: readonly Option[]): SelectDecision => ({
-  name: scoped(),
-  kind: 'select',
-  family,
-  options,
-  rule,
-});
+const decisionOf = (
+  family: string,
+  rule: SelectDecision['rule'],
+  options: readonly Option[],
+  peers = false,
+): SelectDecision => ({ name: scoped(), kind: 'select', family, options, rule, ...(peers ? { peers } : {}) });
 
 export interface SelectOptions {
   /**
@@ -161,6 +160,8 @@ export interface SelectOptions {
   readonly options: Readonly<Record<string, () => Tensor>>;
   readonly family?: string;
   readonly exactness?: Readonly<Record<string, Exactness>>;
+  /** No option is the plain way: what is trained to choose among experts always chooses for itself. */
+  readonly peers?: boolean;
   readonly name?: string;
 }
 
@@ -171,8 +172,20 @@ export interface SelectOptions {
  * const gate = reshape(linear(flatten(globalAveragePool(x)), 1), [0])
  * x = select({ score: gate, options: { skip: () => x, run: () => residual(x, 64) } })
  */
-export function select({ score: given, options, family = 'select', exactness = {}, name }: SelectOptions): Tensor {
+export function select({
+  score: given,
+  options,
+  family = 'select',
+  exactness = {},
+  peers,
+  name,
+}: SelectOptions): Tensor {
   const names = Object.keys(options);
+  const number = names.find((option) => /^\d+$/.test(option));
+  if (number !== undefined)
+    throw new DynaError('usage', `an option cannot be named "${number}": JavaScript would put it before the others`, {
+      fix: `name it with a letter: r${number}`,
+    });
   if (names.length < 2) throw new DynaError('graph', `a decision needs at least two options, got ${names.length}`);
   const unknown = Object.keys(exactness).find((option) => !names.includes(option));
   if (unknown !== undefined)
@@ -201,6 +214,7 @@ export function select({ score: given, options, family = 'select', exactness = {
       family,
       rule,
       names.map((n) => ({ name: n, exactness: exactness[n] ?? 'exact' })),
+      peers,
     );
     return applyAll(Select, [score, ...values], { decision, results: 1 })[0]!;
   });

@@ -213,6 +213,14 @@ describe('refused while tracing', () => {
     ['half a token', () => keepTokens(tokens(), { count: 1.5 }), /whole number from 1 on, got 1.5/],
     ['fewer than are always kept', () => keepTokens(tokens(), { count: 1, always: 2 }), /from 2 on, got 1/],
     ['always more than there are', () => keepTokens(tokens(), { count: 5, always: 6 }), /of 5 units 0 to 5 can always/],
+    [
+      'more at the front than an earlier decision kept there',
+      () => {
+        const { tokens: kept, mask } = keepTokens(tokens(), { count: 3, always: 0, name: 'first' });
+        return keepTokens(kept, { count: 2, always: 1, mask });
+      },
+      /first 1 units are always kept here, but "first" may have dropped them: it keeps 0; give both the same "always"/,
+    ],
     ['a threshold that is none', () => keepTokens(tokens(), { threshold: Number.NaN }), /is a number, got NaN/],
     ['tokens without an axis for them', () => keepTokens(conv(source, 4), { count: 2 }), /tokens \[N, T, D\]/],
     ['a score of each feature', () => keepTokens(tokens(), { count: 2, score: (t) => t }), /one number each/],

@@ -1,7 +1,7 @@
 import { DynaError } from '../errors.ts';
 import { apply, applyAll, formatShape, layerScope, scoped, type Tensor } from '../graph/index.ts';
 import type { KeepDecision, Option } from './decision.ts';
-import { Keep, type KeepAttrs, seen, Weigh } from './keep.ts';
+import { isKeep, Keep, type KeepAttrs, seen, Weigh } from './keep.ts';
 import { leastKept } from './lower/kept.ts';
 
 const exact = (name: string): Option => ({ name, exactness: 'exact' });
@@ -88,6 +88,13 @@ export function keep(options: KeepOptions): KeptUnits {
       );
     if (!Number.isInteger(always) || always < 0 || always > units)
       throw new DynaError('usage', `of ${units} units 0 to ${units} can always be kept, got ${always}`);
+    const before = mask && isKeep(mask.node) ? mask.node.attrs.decision : undefined;
+    if (before && always > before.always)
+      throw new DynaError(
+        'usage',
+        `the first ${always} units are always kept here, but "${before.name}" may have dropped them: it keeps ${before.always}`,
+        { fix: `give both the same "always"` },
+      );
     const decision: KeepDecision = {
       ...{ name: scoped(), kind: 'keep', family, options: [exact('keep'), exact('drop')], units, always },
       ...ruleOf(rule, units, always),

@@ -1,3 +1,4 @@
+import { DynaError } from '../errors.ts';
 import { costTable, pathCost } from './cost.ts';
 import type { SelectDecision } from './decision.ts';
 import { type Choices, type FixedChoice, fixedScores } from './lower/static.ts';
@@ -24,16 +25,20 @@ function conditions(net: Net): Map<string, ReadonlyMap<string, number>> {
   return found;
 }
 
-/** The choices of one input as a word, the same for equal ways. */
-export const wordOf = (net: Net, taken: (decision: string) => number | null | undefined): string =>
-  selects(net)
-    .map((d) => taken(d.name) ?? '-')
-    .join('');
+/** Gives the choices of an input as a word, the same for equal ways. */
+export function wordsOf(net: Net): (taken: (decision: string) => number | null | undefined) => string {
+  const names = selects(net).map((d) => d.name);
+  return (taken) => names.map((name) => taken(name) ?? '-').join('');
+}
+
+/** More ways than these are not listed: nobody trains or judges them one by one. */
+const MOST_WAYS = 4096;
 
 /**
  * Every way through a net, by all options that its decisions can choose where they are reached; the full way (first options)
  * last. All units are kept on each of them.
  *
+ * @throws DynaError 'usage' for a net of more than 4,096 ways
  * @example await train(gated, { data, epochs: 3, paths: waysOf(gated).map((w) => w.choices).reverse(), distill })
  */
 export function waysOf(net: Net): Way[] {
@@ -41,15 +46,25 @@ export function waysOf(net: Net): Way[] {
   const needs = conditions(net);
   const table = costTable(net);
   let open: ReadonlyMap<string, number>[] = [new Map()];
-  for (const { name, options } of decisions)
+  for (const { name, options } of decisions) {
     open = open.flatMap((way) =>
       [...(needs.get(name) ?? [])].every(([d, k]) => way.get(d) === k)
         ? options.map((_, k) => new Map([...way, [name, k]]))
         : [way],
     );
+    if (open.length > MOST_WAYS)
+      throw new DynaError(
+        'usage',
+        `"${net.name}" has more than ${MOST_WAYS} ways through its ${decisions.length} decisions`,
+        {
+          fix: 'name the paths that matter yourself, or put more blocks behind each gate',
+        },
+      );
+  }
+  const word = wordsOf(net);
   const ways = open.map(
     (way): Way => ({
-      name: wordOf(net, (d) => way.get(d)),
+      name: word((d) => way.get(d)),
       choices: Object.fromEntries(
         decisions.flatMap((d) => (way.has(d.name) ? [[d.name, d.options[way.get(d.name)!]!.name]] : [])),
       ),

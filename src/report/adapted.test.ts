@@ -30,9 +30,9 @@ const data: AdaptedReport = {
   differences: Array.from({ length: 60 }, (_, i) => difference(i)),
   imageShape: [1, 8, 8],
   points: [
-    { macs: 41_000_000, risk: 0, certified: true, chosen: false },
-    { macs: 25_000_000, risk: 0.003, certified: true, chosen: true },
-    { macs: 20_000_000, risk: 0.01, certified: false, chosen: false },
+    { macs: 41_000_000, budget: 0.93, risk: 0, certified: true, chosen: false },
+    { macs: 25_000_000, budget: 0.57, risk: 0.003, certified: true, chosen: true },
+    { macs: 20_000_000, budget: 0.45, risk: 0.01, certified: false, chosen: false },
   ],
   notes: ['the model is small'],
 };

@@ -48,6 +48,8 @@ export interface AdaptedReport {
   readonly imageShape: readonly number[];
   readonly points: readonly {
     readonly macs: number;
+    /** As a share of the adapted file's own longest path: what a caller asks for. */
+    readonly budget: number;
     readonly risk: number;
     readonly certified: boolean;
     readonly chosen: boolean;
@@ -156,7 +158,7 @@ function pointsPart(paint: Painter, { points, original, risk, epsilon }: Adapted
     ...p,
     x: (100 * p.macs) / original.macs,
     y: 100 * p.risk,
-    title: `${percent(p.macs / original.macs, 1)} of the MACs, ${risk} ${percent(p.risk)}`,
+    title: `${percent(p.macs / original.macs, 1)} of the original’s MACs, ${risk} ${percent(p.risk)}, budget ${percent(p.budget, 1)}`,
   }));
   const shown = at.filter((p) => p.y <= 600 * epsilon);
   const spot = { x: 'x', y: 'y', title: 'title' } as const;
@@ -185,7 +187,7 @@ function pointsPart(paint: Painter, { points, original, risk, epsilon }: Adapted
     ],
   });
   return html`<section id="points" aria-labelledby="points-h"><h2 id="points-h">What more speed would cost</h2>
-<p class="muted">One file holds all of these settings; a caller moves between the certified ones with one number, the budget.</p>
+<p class="muted">One file holds all of these settings; a caller moves between the certified ones with one number, the budget: a share of this file’s own longest path, which each point tells.</p>
 <div class="charts">${chart(svg, `${risk === 'harm' ? 'Harm' : 'Disagreement'} against computation`, 'Certified points: as seen on the certify part; others: on the tune part.')}</div>
 <ul class="key">${keyItem('chosen', 'var(--accent)', 'chosen')}${keyItem('circle', 'var(--accent)', 'certified')}${keyItem('ring', 'var(--accent)', 'not certified')}${keyItem('line', 'var(--wrong)', `the bound, ${exactPercent(epsilon)}`)}</ul></section>`;
 }

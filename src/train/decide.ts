@@ -1,6 +1,6 @@
 import {
   type Decision,
-  decisionsOf,
+  decidersOf,
   expectedCost,
   hardMask,
   isExit,
@@ -57,7 +57,11 @@ function shares(mask: Tensor): Tensor {
 
 /** Puts a way of training in the place of the hard choices. Exits stay: each of their answers has a loss of its own. */
 export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraining): Decided {
-  const names = decisionsOf(net).filter((d) => d.kind !== 'weigh' && !isExit(d));
+  // In the order in which they were written, which is that of their scores: an outer decision comes before those in it.
+  const written = decidersOf(net)
+    .filter(({ attrs: { decision } }) => decision.kind !== 'weigh' && !isExit(decision))
+    .sort((a, b) => a.inputs[0]!.node.id - b.inputs[0]!.node.id)
+    .map((n) => n.attrs.decision.name);
   const noise: NoiseInput[] = [];
   const scalar = scalarReader(way.name);
   const decisions: DecidedJoin[] = [];
@@ -69,7 +73,7 @@ export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraini
       return input(name, shape);
     };
   const weigh = (decision: SelectDecision, logits: Tensor): Tensor => {
-    const place = { index: decisions.length, count: names.length };
+    const place = { index: written.indexOf(decision.name), count: written.length };
     const weighed = way.weigh({ decision, logits, ...place, uniform: uniform(decision), scalar });
     decisions.push({ decision, probabilities: softmax(logits, 1), ...weighed });
     return weighed.weights;

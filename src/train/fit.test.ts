@@ -129,6 +129,22 @@ it('stops after the running step when asked to, and goes on to the same bits', a
   }
 });
 
+it('refuses a start of other shapes, or with names that the net does not know', async () => {
+  const { weights } = await train(tiny(), { data: halves(64, 1), epochs: 1, batch: 32 });
+  const [name, value] = [...weights].find(([, v]) => v.dims.length === 4)!;
+  const turned = new Map([[name, { ...value, dims: [...value.dims].reverse() }]]);
+  const options = { data: halves(64, 1), epochs: 1, batch: 32 };
+  await expect(train(tiny(), { ...options, start: turned })).rejects.toThrow(
+    `the start of "${name}" should be [${value.dims.join(', ')}], got [${[...value.dims].reverse().join(', ')}]`,
+  );
+  const scoped = new Map([...weights].map(([n, v]) => [`net/${n}`, v]));
+  await expect(train(tiny(), { ...options, start: scoped })).rejects.toThrow(
+    /none of the \d+ weights to start from is a parameter/,
+  );
+  // What a larger net knows beyond this one is left aside.
+  await train(tiny(), { ...options, start: new Map([...scoped, ...weights]) });
+});
+
 it('a checkpoint of another recipe is refused with what differs; a longer plan with the same rates goes on', async () => {
   const checkpoint = place('recipe');
   const base: TrainOptions = {

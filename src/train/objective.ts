@@ -1,4 +1,14 @@
-import { type Answer, answersOf, type Choices, cut, fixed, type Model, type Net } from '../dynamic/index.ts';
+import {
+  type Answer,
+  answersOf,
+  type Choices,
+  cut,
+  decisionsOf,
+  fixed,
+  isExit,
+  type Model,
+  type Net,
+} from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import {
   add,
@@ -111,10 +121,30 @@ export interface Objective {
 export function answersIn(net: Net, { paths }: Pick<ObjectiveOptions, 'paths'>): Answer[] {
   if (!paths) return answersOf(net);
   if (paths.length === 0) throw new DynaError('usage', 'paths should name at least one path, got none');
-  return [...paths].reverse().flatMap((choices) => {
-    const name = [...new Set(Object.values(choices))].join('+') || 'plain';
-    return answersOf(fixed(net, choices)).map((a) => ({ name: `${a.name}@${name}`, logits: a.logits }));
-  });
+  const names = namesOf(paths);
+  return paths
+    .flatMap((choices, i) => {
+      const path = fixed(net, choices);
+      const open = decisionsOf(path).find((d) => d.kind === 'select' && !isExit(d));
+      if (open)
+        throw new DynaError('usage', `the path "${names[i]}" leaves decision "${open.name}" open`, {
+          fix: 'name an option of it in every path on which it is met: waysOf(net) gives all paths',
+        });
+      return [answersOf(path).map((a) => ({ name: `${a.name}@${names[i]}`, logits: a.logits }))];
+    })
+    .reverse()
+    .flat();
+}
+
+/** What paths are called: by their options, and where that is not enough by their decisions too. */
+function namesOf(paths: readonly Choices[]): string[] {
+  const short = paths.map((choices) => [...new Set(Object.values(choices))].join('+') || 'plain');
+  if (new Set(short).size === short.length) return short;
+  return paths.map((choices) =>
+    Object.entries(choices)
+      .map(([decision, option]) => `${decision}=${option}`)
+      .join('+'),
+  );
 }
 
 /** The task that the options name. */

@@ -1,7 +1,7 @@
 import { type Augment, type Dataset, requireClasses } from '../data/index.ts';
-import { answersOf, type Net } from '../dynamic/index.ts';
+import { answersOf, type Net, parametersOf } from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
-import { type NDArray, sameShape } from '../graph/index.ts';
+import { formatShape, type NDArray, sameShape } from '../graph/index.ts';
 import { cosine, type Optimizer, type Schedule, sgd } from '../nn/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 import { labelsOf, type TrainingData } from './source.ts';
@@ -129,8 +129,28 @@ function checkFits(net: Net, data: TrainingData, task: Task | undefined): void {
     );
 }
 
+/** @throws DynaError 'data' for start weights of other shapes, or where none has a name that the net knows */
+function checkStart(net: Net, start: ReadonlyMap<string, NDArray>): void {
+  const params = parametersOf(net);
+  for (const { name, shape } of params) {
+    const value = start.get(name);
+    if (value && !sameShape(value.dims, shape))
+      throw new DynaError(
+        'data',
+        `the start of "${name}" should be ${formatShape(shape)}, got ${formatShape(value.dims)}`,
+      );
+  }
+  if (start.size > 0 && !params.some((p) => start.has(p.name)))
+    throw new DynaError(
+      'data',
+      `none of the ${start.size} weights to start from is a parameter of "${net.name}": "${[...start.keys()][0]}" is not, its first one is "${params[0]?.name}"`,
+      { fix: 'give weights by the names of the parameters, scopes included' },
+    );
+}
+
 /** Everything that can be known to be wrong before the first step. @throws DynaError 'data' */
-export function checkTrainable(net: Net, { data, validation, batch, task }: Settings): void {
+export function checkTrainable(net: Net, { data, validation, batch, task, start }: Settings): void {
+  if (start) checkStart(net, start);
   checkFits(net, data, task);
   if (validation) checkFits(net, validation, task);
   if (validation && task && !task.logits)

@@ -1,4 +1,12 @@
-import { answersOf, type Choices, type Net, optionLogits, type TracedWay, traceWay } from '../dynamic/index.ts';
+import {
+  type Choices,
+  decisionsOf,
+  isExit,
+  type Net,
+  optionLogits,
+  type TracedWay,
+  traceWay,
+} from '../dynamic/index.ts';
 import { DynaError } from '../errors.ts';
 import { add, concat, logSoftmax, mul, reshape, slice, softmax, type Tensor } from '../graph/index.ts';
 import { stopGradient } from '../nn/index.ts';
@@ -13,11 +21,11 @@ export interface PolicyPaths {
 
 /** @throws DynaError 'usage' for nets with exits */
 export function policyPaths(net: Net, paths: readonly Choices[]): PolicyPaths {
-  const ways = paths.map((choices) => traceWay(net, choices));
-  if (ways.some((w) => answersOf(w.net).length > 1))
+  if (decisionsOf(net).some(isExit))
     throw new DynaError('usage', `exits of "${net.name}" are no policy that can be trained over paths`, {
       fix: 'leave exits out of this training: certify moves them, afterwards',
     });
+  const ways = paths.map((choices) => traceWay(net, choices));
   return { ways, scores: ways.flatMap((w) => w.met.map((m) => m.score)) };
 }
 

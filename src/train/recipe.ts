@@ -22,6 +22,8 @@ export interface Recipe {
   readonly step: string;
   /** Digest of the weights that it started from, where they were given. */
   readonly start?: string;
+  /** Channels in a block of the engine's own layout, in which the state is kept; absent where it has none. */
+  readonly block?: number;
   /** Digest of what is learned, where it is not the classes of the data. */
   readonly task?: string;
 }
@@ -47,6 +49,7 @@ export function recipeOf(graphs: TrainingGraphs, data: TrainingData, s: Settings
     data: digest(`${identity(data)} ${data.mean.join()} ${data.std.join()}`),
     dataName: data.name,
     step: digest(graphs.train),
+    ...(graphs.weights.block ? { block: graphs.weights.block } : {}),
     ...(s.start ? { start: weightsDigest(s.start) } : {}),
     ...(s.task ? { task: taskDigest(s.task, data.length) } : {}),
   };
@@ -81,6 +84,9 @@ export function differences(then: Recipe, now: Recipe): string[] {
   const named = (what: string, a: string | number, b: string | number): void => {
     if (a !== b) found.push(`${what} (${a}, now ${b})`);
   };
+  // The state and both graphs hang on it: all else would differ too.
+  if (then.block !== undefined && then.block !== now.block)
+    return [`the engine's blocks of channels (${then.block}, now ${now.block ?? 'none'}): it was begun on another CPU`];
   if (then.net !== now.net) {
     const i = now.parameters.findIndex((p, k) => p !== then.parameters[k]);
     const known = i < 0 ? then.parameters[now.parameters.length] : then.parameters[i];

@@ -1,5 +1,5 @@
 import { takeBatch } from 'dynaneural/data';
-import { decisionsOf, neverThresholds } from 'dynaneural/dynamic';
+import { decisionsOf, fullThresholds } from 'dynaneural/dynamic';
 import { clock, type Ticks } from '../shared/clock.ts';
 import { type Context, phase } from '../shared/context.ts';
 import { weightsDigest } from '../shared/fit.ts';
@@ -25,7 +25,7 @@ async function timesOf(cx: Context, { fixed, dynamic }: Trial, images: ReturnTyp
       cx.progress.start('detectors: times of one image', runs);
       const files: Record<string, Uint8Array> = {
         dynamic: shipped(dynamic.model, dynamic.thresholds, 'branch'),
-        worst: shipped(dynamic.model, neverThresholds(decisionsOf(dynamic.model.net)), 'branch'),
+        worst: shipped(dynamic.model, fullThresholds(decisionsOf(dynamic.model.net)), 'branch'),
         [CUT]: cutFile(dynamic.model, choicesOf(mostTaken(dynamic.test.ways))),
       };
       for (const [name, { model }] of Object.entries(fixed)) files[name] = shipped(model, {});

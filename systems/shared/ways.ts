@@ -1,13 +1,14 @@
 import { DynaError } from 'dynaneural';
-import { decisionsOf, type Net, type Trace, type Way, wordOf } from 'dynaneural/dynamic';
+import { decisionsOf, type Net, type Trace, type Way, wordsOf } from 'dynaneural/dynamic';
 import type { Spread } from './system.ts';
 
 /** Which of the ways each input took. */
 export function taken(net: Net, ways: readonly Way[], traces: readonly Trace[]): Int32Array {
   const index = new Map(ways.map((w, i) => [w.name, i]));
+  const wordOf = wordsOf(net);
   return Int32Array.from(traces, ({ rows }) => {
     const values = new Map(rows.map((r) => [r.decision, r.value]));
-    const word = wordOf(net, (d) => values.get(d) as number | null | undefined);
+    const word = wordOf((d) => values.get(d) as number | null | undefined);
     const way = index.get(word);
     if (way === undefined)
       throw new DynaError('model', `a trace tells of the way "${word}", which this net does not have`);

@@ -70,6 +70,7 @@ function pointsOf(model: NonNullable<Adapted['model']>): AdaptedReport['points']
   const full = extremeMacs({ decisions: decisionsOf(model.net), regions: costTable(model.net) }, Math.max);
   return model.points.map((p) => ({
     macs: p.budget * full,
+    budget: p.budget,
     risk: p.risk,
     certified: p.certified,
     chosen: p === model.chosen,
@@ -100,6 +101,7 @@ function pixelsOf({ inputs, shape }: Dataset, image: number): Uint8Array {
   const size = sizeOf(shape);
   const own = inputs.subarray(image * size, (image + 1) * size);
   if (own instanceof Uint8Array) return own;
-  const [low, high] = [Math.min(...own), Math.max(...own)];
+  let [low, high] = [own[0]!, own[0]!];
+  for (const v of own) [low, high] = [Math.min(low, v), Math.max(high, v)];
   return Uint8Array.from(own, (v) => (255 * (v - low)) / Math.max(high - low, 1e-9));
 }

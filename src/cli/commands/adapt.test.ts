@@ -15,6 +15,7 @@ let home: string;
 const at = (name: string): string => join(home, name);
 const notes: string[] = [];
 const cx: Context = {
+  command: 'dyna adapt',
   progress: silent,
   note: (line) => notes.push(line),
   interruptible: () => new AbortController().signal,
@@ -101,6 +102,17 @@ describe('dyna adapt', () => {
     expect(wider.meanMacs).toBeGreaterThan(given.meanMacs);
   });
 
+  it('bounds disagreement where that is asked for, also beside labels; the page has the command as it was typed', async () => {
+    const options = { ...lenient, data: at('images.npy'), labels: at('labels.npy'), epochs: 2, rounds: 0 };
+    const folder = at('pages/of/it');
+    const asked = { ...options, out: at('both.onnx'), report: join(folder, 'both.html') };
+    const { json } = await adaptModel(at('net.onnx'), asked, { ...cx, command: "dyna adapt 'my net.onnx' --seed 1" });
+    expect((json as Json).claim).toEqual({ risk: 'disagreement', epsilon: 0.05, delta: 0.1 });
+    expect((json as Json).compared.accuracy).toBeDefined();
+    const page = await readFile(join(folder, 'both.html'), 'utf8');
+    expect(page).toContain('dyna adapt &#39;my net.onnx&#39; --seed 1');
+  });
+
   it('goes by time where nothing else is said, and tells what it expected', async () => {
     const options = {
       ...lenient,
@@ -130,7 +142,7 @@ describe('dyna adapt', () => {
     const facts = await info(at('net.onnx'));
     expect(facts.json).toMatchObject({ exits: json });
     const chosen = places.filter((p) => p.exit).map((p) => `"${p.name}"`);
-    expect(facts.text.at(-1)).toContain(`${places.length} places; dyna adapt would choose ${chosen[0]}`);
+    expect(facts.text.at(-1)).toContain(`${places.length} places; dyna adapt would try ${chosen[0]}`);
   });
 
   it('says what is missing or does not fit, and writes nothing', async () => {

@@ -94,7 +94,8 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
   const { dir, name } = parse(path);
   const out = resolve(options.out ?? resolve(dir, `${name}.dynamic.onnx`));
   const work = resolve(options.work ?? `${out}.work`);
-  await makeFolder(dirname(out));
+  const page = typeof options.report === 'string' ? resolve(options.report) : out.replace(/(\.onnx)?$/, '.html');
+  for (const file of options.report === false ? [out] : [out, page]) await makeFolder(dirname(file));
   const session = options.threads ? { session: { intraOpNumThreads: options.threads } } : {};
   const signal = cx.interruptible('Stopping; the same command goes on from here. Press Ctrl-C again to stop at once.');
   let stage = '';
@@ -132,13 +133,13 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
     cx.progress.stop();
     throw new Interrupted(`adapting was stopped; ${work} holds what is done, the same command goes on from there`);
   });
+  await writeAtomic(out, result.bytes);
   const images = test ?? result.held;
   const times = await timesOf(original, foreign, result, images, options, cx);
-  const compared = result.summary.test ?? (await compareAnswers(original, foreign, result.bytes, images, session));
   cx.checkInterrupted();
-  await writeAtomic(out, result.bytes);
+  const compared =
+    result.summary.test ?? (await compareAnswers(original, foreign, result.bytes, images, { ...session, signal }));
   const statement = statementOf(result);
-  const page = typeof options.report === 'string' ? resolve(options.report) : out.replace(/(\.onnx)?$/, '.html');
   if (options.report !== false)
     await writeAtomic(
       page,
@@ -146,7 +147,7 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
         await adaptedReport({
           path,
           data: `${options.data} (${whole(data.length)} images)`,
-          command: `dyna adapt ${path} --data ${options.data} ${claim.maxHarm === undefined ? '--max-disagreement' : '--harm'} ${exactPercent(result.summary.claim.epsilon).replace(' ', '')}${options.tune ? ' --tune' : ''}${options.skips ? ' --skips' : ''}${options.selectBy === 'macs' ? ' --select-by macs' : ''} --seed ${options.seed}`,
+          command: cx.command,
           original,
           result,
           times,
@@ -166,12 +167,12 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
   };
 }
 
-/** Labels turn the bound into one on harm. */
+/** Labels turn the bound into one on harm, unless disagreement was asked for: then they only tell how often answers are right. */
 function claimOf({ maxDisagreement, harm, labels }: AdaptOptions) {
   if (harm !== undefined && maxDisagreement !== undefined)
     throw new DynaError('usage', '--harm and --max-disagreement were both given', { fix: 'give one of them' });
   const epsilon = harm ?? maxDisagreement ?? MAX_DISAGREEMENT;
-  const onHarm = harm !== undefined || labels !== undefined;
+  const onHarm = maxDisagreement === undefined && (harm !== undefined || labels !== undefined);
   return onHarm ? { maxHarm: epsilon } : { maxDisagreement: epsilon };
 }
 

@@ -1,6 +1,6 @@
 import type { Dataset } from '../../data/index.ts';
 import { type BudgetOptions, type LoadedModel, load, type ModelCard } from '../../deploy/index.ts';
-import { answerNames, losses, neverThresholds, type Point } from '../../dynamic/index.ts';
+import { answerNames, fullThresholds, isExit, losses, type Point } from '../../dynamic/index.ts';
 import { table } from '../../table.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
 import { count, percent, whole } from '../format.ts';
@@ -33,7 +33,7 @@ interface Measured {
   readonly note?: string;
 }
 
-/** Runs a model over a test split at its operating points, and at "nobody exits". */
+/** Runs a model over a test split at its operating points, and on its full path. */
 export async function evaluate(path: string, options: EvalOptions, cx: Context): Promise<Outcome> {
   const source = await openSource(path);
   const session = options.threads ? { intraOpNumThreads: options.threads } : {};
@@ -54,7 +54,7 @@ export async function evaluate(path: string, options: EvalOptions, cx: Context):
         cx.progress.update(done);
       });
 
-    const nobody = await pass({ thresholds: neverThresholds(card.decisions) });
+    const nobody = await pass({ thresholds: fullThresholds(card.decisions) });
     const points: Measured[] = [];
     for (const { setting, point } of settings) {
       const seen = await pass(setting);
@@ -78,7 +78,7 @@ export async function evaluate(path: string, options: EvalOptions, cx: Context):
 
 /** Whether the chosen point was run, so that its exits can be compared with those at certification. */
 const counted = (card: ModelCard, { budget }: EvalOptions): boolean =>
-  budget === undefined && card.decisions.length > 0;
+  budget === undefined && card.decisions.some(isExit);
 
 function settingsOf({ points, chosen }: ModelCard, budget: number | undefined) {
   if (budget !== undefined) return [{ setting: { budget } as BudgetOptions, point: undefined }];

@@ -85,7 +85,7 @@ const exitText = ({ plan, obstacle }: ReturnType<typeof exitsIn>): string[] => {
   const chosen = plan.exits.map((p) => `"${p.name}" (after ${percent(p.share)} of the MACs)`);
   const slow = plan.exits.every((p) => p.ratio < LEAST_RATIO) ? ' It is small: exits may save little time.' : '';
   return [
-    `Exits could go at ${plan.places.length} places; dyna adapt would choose ${chosen.join(' and ')}.${slow} --plan lists all.`,
+    `Exits could go at ${plan.places.length} places; dyna adapt would try ${chosen.join(', ')}.${slow} --plan lists all.`,
   ];
 };
 
@@ -142,7 +142,9 @@ function own(path: string, card: ModelCard, file: FileFacts, layers: readonly La
         : ['Nothing is certified: the file takes no exits by itself.']),
       ...(adapted === undefined
         ? []
-        : ["It was adapted from somebody's model: where this speaks of the full model, that original is meant."]),
+        : [
+            "It was adapted from somebody's model: that is the full model of the certificate. Budgets are shares of this file's own full path.",
+          ]),
       ...(card.hash ? [`Bound to this file's content: ${card.hash.slice(0, 16)}.`] : []),
     ],
   };

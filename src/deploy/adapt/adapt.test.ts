@@ -182,6 +182,11 @@ describe('data that cannot serve', () => {
     await expect(harm({ labels: new Int32Array(900).fill(2) })).rejects.toThrow(
       'all 900 images of gradients are of the class "up"',
     );
+    // In another order, labels would mean other classes; the model's own names are then needed.
+    const names = { metadata: { classes: JSON.stringify(['up', 'right', 'down', 'left']) } };
+    await expect(adapt(exported(made, names), { data, maxHarm: 0.05 })).rejects.toThrow(
+      /class 0 is "down" in gradients and "up" in the model; bring labels into the model's order/,
+    );
     await expect(adapt(exported(made), { data })).rejects.toThrow('give one of maxDisagreement and maxHarm');
   });
 

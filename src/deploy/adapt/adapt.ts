@@ -9,13 +9,14 @@ import { checkFaithful } from './faithful.ts';
 import { readForeign } from './foreign.ts';
 import { learn, plain } from './learn.ts';
 import type { AdaptOptions, AdaptStage, Way } from './options.ts';
-import { checkFits, claimOf, labelsFit, partsOf } from './parts.ts';
+import { checkFits, claimOf, labelsFit, namesFit, partsOf } from './parts.ts';
 import { type ExitPlan, type Place, planExits } from './plan.ts';
-import { meanTimes, overall, type Promised, type TimeShares } from './promise.ts';
-import { referenceAnswers } from './reference.ts';
+import { gains, meanTimes, overall, type Promised, type TimeShares } from './promise.ts';
+import { fileAnswers } from './reference.ts';
 import { imagesInFront } from './rows.ts';
 import { takeTimes } from './stopwatch.ts';
 import type { Times } from './times.ts';
+import { batchFor } from './tune.ts';
 import { workOn } from './work.ts';
 
 export interface AdaptSummary {
@@ -74,7 +75,11 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const { data, train, test, seed = 1, session, signal, onProgress, budget } = options;
   const claim = claimOf(options);
   const foreign = imagesInFront(readForeign(original, options));
-  for (const set of [data, train, test]) if (set) checkFits(foreign, set);
+  for (const set of [data, train, test])
+    if (set) {
+      checkFits(foreign, set);
+      namesFit(foreign, set);
+    }
   if (claim.risk === 'harm') labelsFit(foreign, data);
   if (options.skips && !options.tune)
     throw new DynaError('usage', 'skips were asked for without tune', {
@@ -86,6 +91,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const shared = { ...(session ? { session } : {}), ...(signal ? { signal } : {}) };
   const told = (stage: AdaptStage) => ({
     ...(session ? { session } : {}),
+    ...batchFor(data),
     onProgress(done: number, total: number) {
       signal?.throwIfAborted();
       onProgress?.(stage, done, total);
@@ -96,9 +102,10 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const work = workOn(options.work, original, parts.heads);
   const learned = await learn(foreign, plan, parts.heads, work, options);
   const unchanged = plain(learned.ways[0]!.all, foreign);
+  // The file itself is asked, not what was read from it: it may compute in 16 bits.
   const refer = async (images: Dataset): Promise<Referred> => ({
     images,
-    reference: await referenceAnswers(foreign, images, shared),
+    reference: await fileAnswers(original, foreign, images, shared),
   });
   const tuning = await refer(parts.tune);
   const times = await takeTimes(learned, plan, unchanged, parts.tune, work, options);
@@ -107,7 +114,12 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const proven = await prove(found, await refer(parts.certify), claim, plan.macs, {
     ...told('certify'),
     ...(budget === undefined ? {} : { budget }),
-    ...(ways ? { price: ({ shares: of }) => overall(meanTimes(ways, of)) } : {}),
+    ...(ways
+      ? {
+          price: ({ shares: of }) => overall(meanTimes(ways, of)),
+          pays: ({ shares: of }) => gains(meanTimes(ways, of)),
+        }
+      : {}),
   });
 
   const { certificate, model, meanMacs, meanTimes: expected } = worthwhile(proven, best, plan.macs);
@@ -151,7 +163,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     candidate: found.model,
     plan: { ...plan, exits: kept },
     bytes,
-    held: parts.certify,
+    held: parts.held,
     summary,
   };
 }

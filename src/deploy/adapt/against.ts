@@ -3,6 +3,7 @@ import {
   bindingHash,
   type Certificate,
   type CertifiedModel,
+  certifiedText,
   certifyPoints,
   confidenceAt,
   costTable,
@@ -41,6 +42,8 @@ export interface Referred {
 }
 
 interface Options {
+  /** Images in one run; 256 by default. */
+  readonly batch?: number;
   readonly session?: SessionOptions;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -172,9 +175,9 @@ export async function assessGates(
     model,
     path,
     expectedMacs: expected(path, epsilon, originalMacs),
-    async on(held, { session, onProgress }) {
+    async on(held, { onProgress, ...engine }) {
       const { answers, macs } = await runSettings(model, held, settings, {
-        ...(session ? { session } : {}),
+        ...engine,
         ...(onProgress ? { onProgress: (done) => onProgress(done, held.length) } : {}),
       });
       return { scores: new Float32Array(answers.length).fill(SCORE), answers, costs: macs };
@@ -218,14 +221,22 @@ export interface Proven {
 interface ProveOptions extends Options {
   readonly budget?: number;
   /** What a point takes, where that is not its mean MACs. */
-  readonly price?: (point: { readonly cost: number; readonly shares: readonly number[] }) => number;
+  readonly price?: (point: Taken) => number;
+  /** Whether a point is worth having at all; all are by default. */
+  readonly pays?: (point: Taken) => boolean;
+}
+
+/** Mean MACs of a point, and the shares of images that took each column. */
+interface Taken {
+  readonly cost: number;
+  readonly shares: readonly number[];
 }
 
 /**
  * Proves the path's points on the certify split, against the original's answers.
  *
- * @param budget mean MACs, as a share of the original's, that are wanted: the safest certified point that keeps them is
- *   chosen, else (and without it) the one of the least price
+ * @param budget mean MACs, as a share of the original's, that are wanted: the safest certified point that keeps them and
+ *   pays is chosen, else (and without it) the one of the least price
  * @throws DynaError 'certificate' where there are too few images
  */
 export async function prove(
@@ -233,7 +244,7 @@ export async function prove(
   certify: Referred,
   claim: Claim,
   originalMacs: number,
-  { budget, price = ({ cost }) => cost, ...options }: ProveOptions = {},
+  { budget, price = ({ cost }) => cost, pays = () => true, ...options }: ProveOptions = {},
 ): Promise<Proven> {
   const { path } = assessed;
   const { scores, answers: own, costs } = await assessed.on(certify.images, options);
@@ -251,16 +262,24 @@ export async function prove(
     costs: [...costs, originalMacs],
     ...(claim.risk === 'harm' ? { labels: certify.images.labels } : {}),
   });
-  const message = found.message.replace('of the full model', "of the original's MACs");
-  if (found.fullModelKept) return { certificate: { ...found, message }, model: undefined, meanMacs: originalMacs };
+  if (found.fullModelKept) return { certificate: found, model: undefined, meanMacs: originalMacs };
   const tested = found.points
     .filter((p) => p.thresholds.some((t) => t !== NOT_TAKEN))
     .map((p) => ({ ...p, counts: p.counts.slice(0, -1) }));
-  const within = budget === undefined ? undefined : tested.find((p) => p.cost <= budget * originalMacs);
   const shares = ({ counts }: TestedPoint): number[] => counts.map((c) => c / found.n);
-  const priced = tested.map((p) => ({ p, price: price({ cost: p.cost, shares: shares(p) }) }));
+  const takenBy = (p: TestedPoint): Taken => ({ cost: p.cost, shares: shares(p) });
+  const within =
+    budget === undefined ? undefined : tested.find((p) => p.cost <= budget * originalMacs && pays(takenBy(p)));
+  const priced = tested.map((p) => ({ p, price: price(takenBy(p)) }));
   const chosen = within ?? priced.reduce((a, b) => (b.price < a.price ? b : a)).p;
-  const certificate: Certificate = { ...found, message, points: tested, chosen };
+  const least = Math.min(...tested.map((p) => p.cost));
+  const cost = `${Number(((100 * least) / originalMacs).toPrecision(3))} % of the original's MACs`;
+  const certificate: Certificate = {
+    ...found,
+    message: certifiedText(found, tested.length, cost),
+    points: tested,
+    chosen,
+  };
   const model = certifiedOf(assessed, certificate);
   return { certificate, model, meanMacs: chosen.cost, shares: shares(chosen) };
 }

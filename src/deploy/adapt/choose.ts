@@ -27,6 +27,8 @@ export interface Trial {
 }
 
 interface ChooseOptions {
+  /** Images in one run; 256 by default. */
+  readonly batch?: number;
   readonly session?: SessionOptions;
   readonly onProgress?: (done: number, total: number) => void;
 }

@@ -1,12 +1,12 @@
 import { type Dataset, takeBatch } from '../../data/index.ts';
-import { argmaxAt } from '../../dynamic/index.ts';
-import { type NDArray, ndarray, sizeOf } from '../../graph/index.ts';
+import { answerNames } from '../../dynamic/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { asStored } from '../layout.ts';
 import { load } from '../load.ts';
 import { trimmedMean } from '../measure.ts';
 import type { Foreign } from './foreign.ts';
-import { compileOriginal } from './original.ts';
+import { narrowed } from './original.ts';
+import { type Fed, fileAnswers, rowsOf } from './reference.ts';
 
 /** An image to which two files give different classes. */
 export interface Difference {
@@ -41,24 +41,22 @@ interface CompareOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-const rowsOf = ({ dims, data }: NDArray, from: number, n: number): NDArray => {
-  const item = dims.slice(1);
-  const size = sizeOf(item);
-  return ndarray('float32', [n, ...item], (data as Float32Array).subarray(from * size, (from + n) * size));
-};
-
 /** Runs the original file and the adapted one over the same images. */
 export async function compareAnswers(
   original: Uint8Array,
-  { names, single, classes, layout }: Pick<Foreign, 'names' | 'single' | 'classes' | 'layout'>,
+  foreign: Fed,
   adapted: Uint8Array,
   data: Dataset,
   { session, signal, onProgress }: CompareOptions = {},
 ): Promise<Compared> {
-  const before = await compileOriginal(original, session);
+  const wanted = await fileAnswers(original, foreign, data, {
+    ...(session ? { session } : {}),
+    ...(signal ? { signal } : {}),
+    onProgress: (done, total) => onProgress?.(Math.floor(done / 2), total),
+  });
   const after = await load(adapted, session ? { session } : {});
   try {
-    const labelled = data.classes.length === classes.length;
+    const labelled = data.classes.length === foreign.classes.length;
     const right = { original: 0, adapted: 0, harm: 0 };
     const left = new Map<string, { count: number; same: number }>();
     const differences: Difference[] = [];
@@ -71,30 +69,22 @@ export async function compareAnswers(
         data,
         Int32Array.from({ length: count }, (_, i) => at + i),
       );
-      const wanted: number[] = [];
-      for (let i = 0; i < count; i += single ? 1 : count) {
-        const out = (await before.run({ [names.input]: asStored(single ? rowsOf(x, i, 1) : x, layout) }))[
-          names.output
-        ]!;
-        const width = classes.length;
-        for (let k = 0; k < out.dims[0]!; k++) wanted.push(argmaxAt(out.data as Float32Array, k * width, width));
-      }
       const { answers, trace } = await after.run(x);
       for (const [i, { index, exit, confidence }] of answers.entries()) {
+        const own = wanted[at + i]!;
         const here = left.get(exit) ?? { count: 0, same: 0 };
-        left.set(exit, { count: here.count + 1, same: here.same + (index === wanted[i] ? 1 : 0) });
-        if (index !== wanted[i])
-          differences.push({ image: at + i, original: wanted[i]!, adapted: index, exit, confidence });
+        left.set(exit, { count: here.count + 1, same: here.same + (index === own ? 1 : 0) });
+        if (index !== own) differences.push({ image: at + i, original: own, adapted: index, exit, confidence });
         macs += trace[i]!.macs;
         const label = data.labels[at + i];
-        if (labelled && wanted[i] === label) right.original++;
+        if (labelled && own === label) right.original++;
         if (labelled && index === label) right.adapted++;
-        if (labelled && wanted[i] === label && index !== label) right.harm++;
+        if (labelled && own === label && index !== label) right.harm++;
       }
-      onProgress?.(at + count, data.length);
+      onProgress?.(Math.floor((data.length + at + count) / 2), data.length);
     }
     const n = data.length;
-    const order = [...after.card.decisions.map((d) => d.name), 'final'];
+    const order = answerNames(after.card.decisions);
     const at = (name: string) => left.get(name) ?? { count: 0, same: 0 };
     return {
       n,
@@ -108,7 +98,7 @@ export async function compareAnswers(
         : {}),
     };
   } finally {
-    await Promise.all([before.close(), after.close()]);
+    await after.close();
   }
 }
 
@@ -136,7 +126,7 @@ export async function compareTimes(
     onProgress,
   }: { rounds?: number; session?: SessionOptions; onProgress?: (done: number) => void } = {},
 ): Promise<ComparedTimes[]> {
-  const files = await Promise.all([compileOriginal(original, session), compile(adapted, session)]);
+  const files = await Promise.all([original, adapted].map((bytes) => compile(bytes, session)));
   try {
     const results: ComparedTimes[] = [];
     let done = 0;
@@ -151,10 +141,12 @@ export async function compareTimes(
         );
         // An original for one image takes a batch one by one.
         const apart = single ? Array.from({ length: batch }, (_, k) => rowsOf(x, k, 1)) : [x];
-        const fed = [apart, [x]].map((list) => list.map((t) => asStored(t, layout)));
+        const fed = [apart, [x]].map((list, k) =>
+          list.map((t) => narrowed(files[k]!, { [names.input]: asStored(t, layout) })),
+        );
         for (const k of i % 2 === 0 ? [0, 1] : [1, 0]) {
           const start = performance.now();
-          for (const t of fed[k]!) await files[k]!.run({ [names.input]: t });
+          for (const feeds of fed[k]!) await files[k]!.run(feeds);
           if (i >= 0) times[k]!.push(performance.now() - start);
         }
         if (i >= 0) onProgress?.(++done);

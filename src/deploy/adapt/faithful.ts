@@ -1,22 +1,17 @@
 import { type Dataset, takeBatch } from '../../data/index.ts';
 import { DynaError } from '../../errors.ts';
-import { encodeModel, type NDArray, ndarray, sizeOf, toOnnx } from '../../graph/index.ts';
+import { encodeModel, toOnnx } from '../../graph/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { asStored } from '../layout.ts';
 import { giving } from '../meaning.ts';
 import type { Foreign } from './foreign.ts';
 import { compileOriginal } from './original.ts';
+import { rowsOf } from './reference.ts';
 
 /** Images that are compared; the original may take them one by one only. */
 const COUNT = 3;
 /** Of the largest value; wide enough for files that compute in 16 bits. */
 const TOLERANCE = 5e-3;
-
-const rowOf = ({ dims, data }: NDArray, i: number): NDArray => {
-  const item = dims.slice(1);
-  const size = sizeOf(item);
-  return ndarray('float32', [1, ...item], (data as Float32Array).slice(i * size, (i + 1) * size));
-};
 
 /**
  * Compares what was read with the file itself: the file gets some images one by one, the graph all of them as one batch.
@@ -43,7 +38,7 @@ export async function checkFaithful(
     const got = (await after.run({ [names.input]: x }))[names.output]!.data as Float32Array;
     const width = foreign.classes.length;
     for (let i = 0; i < x.dims[0]!; i++) {
-      const one = await before.run({ [names.input]: asStored(rowOf(x, i), layout) });
+      const one = await before.run({ [names.input]: asStored(rowsOf(x, i, 1), layout) });
       const want = one[names.output]!.data as Float32Array;
       const scale = Math.max(1, ...want.map(Math.abs));
       const worst = Math.max(...want.map((v, k) => Math.abs(v - got[i * width + k]!)));

@@ -57,7 +57,8 @@ export async function learn(
   try {
     heads = await trainHeads(exits, rows, {
       ...shared,
-      folder: await work.part('heads', places, views, seed, options.epochs),
+      // A training knows its data by content or, from disk, by name: it never goes on from one to the other.
+      folder: await work.part('heads', places, views, seed, options.epochs, rows.streamed),
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
       onProgress: onTraining('heads'),
     });

@@ -50,11 +50,21 @@ export function labelsFit({ classes }: Foreign, { name, labels, classes: own }: 
     });
 }
 
+/** Classes by name, where both sides name them: in another order, labels would mean other classes. @throws DynaError 'data' */
+export function namesFit({ classes }: Foreign, { name, classes: own }: Dataset): void {
+  const named = [own, classes].every((names) => names.some((n, k) => n !== String(k)));
+  const other = own.findIndex((n, k) => n !== classes[k]);
+  if (own.length !== classes.length || !named || other < 0) return;
+  throw new DynaError('data', `class ${other} is "${own[other]}" in ${name} and "${classes[other]}" in the model`, {
+    fix: "bring labels into the model's order, and give the data the model's names: readForeign(bytes).classes",
+  });
+}
+
 const share = (part: number): string => (part === 0.3 ? 'three tenths' : 'six tenths');
 
 /**
  * Half for the heads, a fifth to tune, the rest to certify; where there are other images to learn from, four and six tenths.
- * Refuses too few before any work is done.
+ * Refuses too few before any work is done. `held` is the certify part with its labels.
  */
 export function partsOf(data: Dataset, train: Dataset | undefined, { risk, epsilon, delta }: Claim, seed: number) {
   const least = zeroLossSampleSize({ epsilon, delta });
@@ -69,10 +79,12 @@ export function partsOf(data: Dataset, train: Dataset | undefined, { risk, epsil
       { fix: `give at least ${needed} images, better several times as many, or allow more ${risk}` },
     );
   }
-  const own = risk === 'harm' ? data : unlabelled(data);
-  if (!train) return splitDataset(own, { parts: { heads: 'rest', tune: 0.2, certify }, seed });
-  const { tune, certify: held } = splitDataset(own, { parts: { tune: 'rest', certify }, seed });
-  return { heads: risk === 'harm' ? train : unlabelled(train), tune, certify: held };
+  const parts = train
+    ? { heads: train, ...splitDataset(data, { parts: { tune: 'rest', certify }, seed }) }
+    : splitDataset(data, { parts: { heads: 'rest', tune: 0.2, certify }, seed });
+  // Disagreement is without labels: where there are some, they have no say in it.
+  const used = risk === 'harm' ? (ds: Dataset) => ds : unlabelled;
+  return { heads: used(parts.heads), tune: used(parts.tune), certify: used(parts.certify), held: parts.certify };
 }
 
 const unlabelled = ({ inputs, shape, mean, std, name }: Dataset): Dataset =>

@@ -35,7 +35,7 @@ export interface ExitPlan {
 export interface PlanOptions {
   /** Most exits in the result; 2 by default. Twice as many are tried. */
   readonly exits?: number;
-  /** Names of places, instead of the plan's own choice: all of them get an exit. */
+  /** Names of places, instead of the plan's own choice: all of them are tried. */
   readonly exitAt?: readonly string[];
 }
 
@@ -74,8 +74,9 @@ export function planExits(foreign: Foreign, { exits = 2, exitAt }: PlanOptions =
     const wanted = EARLIEST + (k + 0.5) * step;
     return among.reduce((best, p) => (Math.abs(p.share - wanted) < Math.abs(best.share - wanted) ? p : best));
   });
-  const chosen = [...new Set(nearest)].filter((p) => most === 1 || p.ratio >= WORTH_TRYING);
-  return planned(places, macs, chosen.length > 0 ? chosen : [among[0]!], most);
+  const all = [...new Set(nearest)];
+  const worthy = all.filter((p) => p.ratio >= WORTH_TRYING);
+  return planned(places, macs, worthy.length > 0 ? worthy : all, most);
 }
 
 function planned(places: readonly Place[], macs: number, chosen: readonly Place[], most: number): ExitPlan {

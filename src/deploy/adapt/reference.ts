@@ -1,8 +1,10 @@
 import { type Augment, type Dataset, loader, subset } from '../../data/index.ts';
 import { argmaxAt } from '../../dynamic/index.ts';
-import { encodeModel, toOnnx } from '../../graph/index.ts';
+import { encodeModel, type NDArray, ndarray, sizeOf, toOnnx } from '../../graph/index.ts';
 import { compileInWorker, type SessionOptions } from '../../runtime/index.ts';
+import { asStored } from '../layout.ts';
 import type { Foreign } from './foreign.ts';
+import { compileOriginal } from './original.ts';
 
 const BATCH_SIZE = 64;
 /** Images on which shifts and mirrors are tried. */
@@ -17,7 +19,44 @@ export interface ReferenceOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** The original's answers: what a certificate compares with, and what takes the place of labels. [n] */
+/** Some images of a batch. */
+export const rowsOf = ({ dims, data }: NDArray, from: number, n: number): NDArray => {
+  const item = dims.slice(1);
+  const size = sizeOf(item);
+  return ndarray('float32', [n, ...item], (data as Float32Array).subarray(from * size, (from + n) * size));
+};
+
+/** What a file needs to be fed. */
+export type Fed = Pick<Foreign, 'names' | 'single' | 'classes' | 'layout'>;
+
+/** The classes that a file itself gives, as it stands: what a certificate compares with. [n] */
+export async function fileAnswers(
+  original: Uint8Array,
+  { names, single, classes, layout }: Fed,
+  images: Dataset,
+  { session, signal, onProgress }: Omit<ReferenceOptions, 'augment'> = {},
+): Promise<Int32Array> {
+  const runner = await compileOriginal(original, session);
+  const answers = new Int32Array(images.length);
+  try {
+    let at = 0;
+    for (const { x, n } of loader(images, { batch: BATCH_SIZE }).epoch(0)) {
+      signal?.throwIfAborted();
+      const size = single ? 1 : n;
+      for (let i = 0; i < n; i += size) {
+        const out = (await runner.run({ [names.input]: asStored(rowsOf(x, i, size), layout) }))[names.output]!;
+        for (let k = 0; k < size; k++)
+          answers[at++] = argmaxAt(out.data as Float32Array, k * classes.length, classes.length);
+      }
+      onProgress?.(at, images.length);
+    }
+  } finally {
+    await runner.close();
+  }
+  return answers;
+}
+
+/** The answers of the original as it was read: what takes the place of labels. [n] */
 export async function referenceAnswers(
   { input, logits, weights, classes }: Foreign,
   images: Dataset,

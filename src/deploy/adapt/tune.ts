@@ -46,6 +46,10 @@ const LARGE_ITEM = 20_000;
 
 export const batchOf = ({ shape, length }: Dataset): number => Math.min(sizeOf(shape) > LARGE_ITEM ? 16 : 64, length);
 
+/** The same bound where a net with all its options runs over many images; small items go in as many as they do by default. */
+export const batchFor = ({ shape }: Dataset): { readonly batch?: number } =>
+  sizeOf(shape) > LARGE_ITEM ? { batch: 16 } : {};
+
 /** As many as show about 600,000 images, from 4 to 40. */
 export const epochsFor = ({ length }: Dataset): number => Math.max(4, Math.min(40, Math.round(600_000 / length)));
 

@@ -62,6 +62,7 @@ function best(x: Tensor, list: readonly ((x: Tensor) => Tensor)[], logits: Tenso
     name: 'choice',
     score: logits,
     options: Object.fromEntries(list.map((expert, k) => [`expert${k + 1}`, () => expert(x)])),
+    peers: true,
   });
   return scaled(chosen, reduceMax(softmax(logits, 1), [1]));
 }

@@ -75,6 +75,10 @@ describe('a certificate', () => {
     expect(certificate.chosen).toMatchObject({ thresholds: [Infinity, Infinity], risk: 0, pValue: 0, cost: 1 });
     expect(certificate.stoppedAt?.index).toBe(1);
     expect(certificate.message).toMatch(/^full model kept: .* 460 inputs/);
+    const doomed = paths.harm.map((p) => ({ ...p, risk: 2 * level.epsilon }));
+    expect(certifyPoints({ risk: 'harm', points: doomed, ...hopeless, costs, ...level }).message).toMatch(
+      / 460 inputs if none shows harm, and no number would do at the observed rate of 1 %$/,
+    );
   });
 
   test('keeps the full model also where the path is empty or lacks it', () => {
@@ -92,5 +96,7 @@ describe('a certificate', () => {
     );
     expect(() => certifyPoints({ ...good, epsilon: 0 })).toThrow(/epsilon between 0 and 1/);
     expect(() => certifyPoints({ ...good, scores: good.scores.slice(1) })).toThrow(/\[n, 2\]/);
+    const broken = good.scores.map((s, i) => (i === 5 ? Number.NaN : s));
+    expect(() => certifyPoints({ ...good, scores: broken })).toThrow(/a score on the certify split is not a number/);
   });
 });

@@ -77,15 +77,23 @@ export function certifyPoints(options: CertifyOptions): Certificate {
   if (answers.length !== n * (exits + 1)) {
     throw new DynaError('shape', `expected answers of shape [${n}, ${exits + 1}], got ${answers.length} values`);
   }
+  if (Array.prototype.some.call(scores, Number.isNaN))
+    throw new DynaError(
+      'data',
+      'a score on the certify split is not a number, so no threshold can be compared with it',
+      {
+        fix: 'the net overflows on one of these inputs: look at its weights',
+      },
+    );
   const wrong = points.find((p) => p.thresholds.length !== exits);
   if (wrong) throw new DynaError('shape', `expected ${exits} thresholds a point, got ${wrong.thresholds.length}`);
   const atExit = exitLosses(risk, answers, exits, labels);
 
   const signed = isSigned(risk);
   const needs = sampleSizes(points, signed, options);
-  const claim = `${risk} <= ${percent(epsilon)} at delta ${delta}`;
+  const claim = claimText(options);
   const what = risk === 'disagreement' ? 'disagrees' : risk === 'harm' ? 'shows harm' : 'shows a loss';
-  const figures = `at least ${whole(needs.zeroLoss)} inputs if none ${what}, and about ${whole(needs.power80)} to succeed in 80 % of cases at the observed rate of ${percent(needs.observedRate)}`;
+  const figures = `at least ${whole(needs.zeroLoss)} inputs if none ${what}, and ${Number.isFinite(needs.power80) ? `about ${whole(needs.power80)} to succeed in 80 % of cases` : 'no number would do'} at the observed rate of ${percent(needs.observedRate)}`;
   if (n < needs.zeroLoss) {
     throw new DynaError('certificate', `a certificate for ${claim} needs ${figures}; got ${whole(n)}`, {
       fix: 'hold back more data, or accept a larger risk',
@@ -116,7 +124,7 @@ export function certifyPoints(options: CertifyOptions): Certificate {
     needs,
     message: fullModelKept
       ? `full model kept: no faster point could be certified for ${claim} with ${whole(n)} inputs; that takes ${figures}`
-      : `${claim} certified with ${whole(n)} inputs for ${passed.length} operating points at once, for inputs like these; the fastest costs ${percent(chosen.cost / costs[exits])} of the full model`,
+      : certifiedText({ ...options, n }, passed.length, `${percent(chosen.cost / costs[exits])} of the full model`),
   };
 
   function testPoint(thresholds: readonly number[], index: number): TestedPoint {
@@ -128,6 +136,22 @@ export function certifyPoints(options: CertifyOptions): Certificate {
     return { index, thresholds, risk: total / n, pValue, cost: meanCost(counts, costs), counts };
   }
 }
+
+const claimText = ({ risk, epsilon, delta }: Level & { readonly risk: Risk }): string =>
+  `${risk} <= ${percent(epsilon)} at delta ${delta}`;
+
+/**
+ * What a certificate says.
+ *
+ * @param points that hold at once
+ * @param cost of the fastest, in words
+ */
+export const certifiedText = (
+  claim: Pick<Certificate, 'risk' | 'epsilon' | 'delta' | 'n'>,
+  points: number,
+  cost: string,
+): string =>
+  `${claimText(claim)} certified with ${whole(claim.n)} inputs for ${points === 1 ? '1 operating point' : `${points} operating points at once`}, for inputs like these; the fastest costs ${cost}`;
 
 const isFull = (point: TestedPoint): boolean => point.thresholds.every((t) => t === Infinity);
 
@@ -146,4 +170,4 @@ function sampleSizes(points: readonly OperatingPoint[], signed: boolean, level: 
 }
 
 const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
-const whole = (n: number): string => (Number.isFinite(n) ? n.toLocaleString('en-US') : 'infinitely many');
+const whole = (n: number): string => n.toLocaleString('en-US');

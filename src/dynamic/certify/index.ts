@@ -8,7 +8,7 @@ export {
   clopperPearsonLower,
   clopperPearsonUpper,
 } from './binomial.ts';
-export { type Certificate, type CertifyOptions, certifyPoints, type TestedPoint } from './certify.ts';
+export { type Certificate, type CertifyOptions, certifiedText, certifyPoints, type TestedPoint } from './certify.ts';
 export { type Drift, driftCheck } from './drift.ts';
 export { exitCounts, exitsTaken, meanCost } from './exits.ts';
 export { checkLevel, fixedSequence, type Level, learnThenTest, riskPValue } from './ltt.ts';

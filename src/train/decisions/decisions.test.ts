@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { type Dataset, dataset, Random } from '../../data/index.ts';
-import { costTable, type Net, net, select } from '../../dynamic/index.ts';
+import { costTable, type Net, net, select, skip } from '../../dynamic/index.ts';
 import { encodeModel, input, ndarray, neg, reshape, type Tensor, toOnnx } from '../../graph/index.ts';
 import { classify, linear, sgd } from '../../nn/index.ts';
 import { compile } from '../../runtime/index.ts';
+import { decide } from '../decide.ts';
 import { train } from '../fit.ts';
 import { hardChoice, perturbed } from './choose.ts';
 import { exponential, gumbel, macPrice, macTarget, rateTarget, reinforce, softMixture } from './index.ts';
@@ -146,6 +147,24 @@ describe('training a gate', () => {
     const trained = await train(gated(), { ...shared, data: easy, epochs: 6, decisions: gumbel(), cost: macPrice(2) });
     expect(trained.history.at(-1)!.rate!['mix/skip']).toBeGreaterThan(0.9);
   });
+});
+
+test('decisions are counted from the input on, an outer one before those in it', () => {
+  const gate = (x: Tensor): Tensor => reshape(linear(x, 1, { name: 'gate' }), [-1]);
+  const wide = (x: Tensor): Tensor => linear(x, 8, { activation: 'relu' });
+  const made = net({ input: [4], classes: 2, onWarning: () => {} }, (x) => {
+    x = skip(linear(x, 8), (y) => skip(wide(y), wide, { gate, name: 'b' }), { gate, name: 'a' });
+    return classify(skip(x, wide, { gate, name: 'c' }));
+  });
+  const met = new Map<string, readonly [number, number]>();
+  decide(made, [made.output], {
+    name: 'counting',
+    weigh({ decision, logits, index, count }) {
+      met.set(decision.name, [index, count]);
+      return { weights: logits };
+    },
+  });
+  expect(Object.fromEntries(met)).toEqual({ a: [0, 3], 'a/run/b': [1, 3], c: [2, 3] });
 });
 
 describe('expected cost', () => {

@@ -106,15 +106,20 @@ test('compute goes to the kind that needs it', async () => {
 
 test('open decisions, exits and weights of the loss that are none are refused', async () => {
   const options = { data: kinds(64, 1), epochs: 1, batch: 32, decisions: exactPolicy() };
-  await expect(train(nested(), options)).rejects.toThrow('but decision "outer/run/inner" is open');
+  await expect(train(nested(), options)).rejects.toThrow('exactPolicy looks at whole paths, and none were given');
   await expect(train(nested(), { ...options, paths: [{ outer: 'run' }] })).rejects.toThrow(
-    'decision "outer/run/inner" is open',
+    'the path "run" leaves decision "outer/run/inner" open',
   );
   const early = net({ input: [4], classes: 2, onWarning: () => {} }, (x) =>
     classify(skip(exit(linear(x, 8), { head: classify }), wide, { gate, name: 'outer' })),
   );
-  await expect(train(early, { ...options, paths: [{ outer: 'run' }, { outer: 'skip' }] })).rejects.toThrow(
-    'exits of "net" are no policy',
-  );
+  for (const paths of [[{ outer: 'run' }, { outer: 'skip' }], everyWay(early)])
+    await expect(train(early, { ...options, paths })).rejects.toThrow('exits of "net" are no policy');
+  // Options alone would name two of the three ways alike.
+  const named = await train(nested(), {
+    ...options,
+    paths: [...everyWay(nested()), { outer: 'skip', 'outer/run/inner': 'run' }],
+  });
+  expect(Object.keys(named.history[0]!.accuracy)).toHaveLength(4);
   expect(() => exactPolicy({ weight: 0 })).toThrow('above 0, got 0');
 });

@@ -22,8 +22,8 @@ export function exactPolicy({ weight = 1 }: ExactPolicyOptions = {}): DecisionTr
     throw new DynaError('usage', `exactPolicy: weight is a finite number above 0, got ${weight}`);
   return {
     name: 'exact policy',
-    weigh({ decision: { name } }) {
-      throw new DynaError('usage', `exactPolicy looks at whole paths, but decision "${name}" is open`, {
+    weigh() {
+      throw new DynaError('usage', 'exactPolicy looks at whole paths, and none were given', {
         fix: 'give all ways as paths: waysOf(net).map((w) => w.choices).reverse()',
       });
     },
