@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Dataset, type Net, oneCycle, openTrained, saveTrained, sgd, type Trained, train } from 'dynaneural';
 import { fingerprint } from 'dynaneural/data';
-import { costTable, type Model, parametersOf } from 'dynaneural/dynamic';
-import type { NDArray } from 'dynaneural/graph';
+import type { Model } from 'dynaneural/dynamic';
+import { type NDArray, order } from 'dynaneural/graph';
 import type { TrainOptions } from 'dynaneural/train';
 import { type Context, digest, toJson, writeWhole } from './context.ts';
 
@@ -45,8 +45,18 @@ export const weightsDigest = (weights: ReadonlyMap<string, NDArray>): string =>
       .map(([name, { data }]) => [name, digest(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]),
   );
 
-const netDigest = (net: Net): string =>
-  digest([parametersOf(net).map((p) => [p.name, p.shape]), costTable(net).map((r) => r.macs)]);
+/** Digest of what a net computes: its parameters by name, its operators, and how they hang together. */
+export function netDigest(net: Pick<Net, 'output'>): string {
+  const nodes = order([net.output]);
+  const at = new Map(nodes.map((n, i) => [n, i]));
+  return digest(
+    nodes.map(({ op, attrs, inputs, outputs }) => [
+      ...[op.domain, op.name, inputs.map((t) => t && [at.get(t.node), t.index])],
+      // How a parameter starts is part of the recipe or of the start.
+      op.leaf === 'param' ? [attrs.name, outputs[0]!.shape] : attrs,
+    ]),
+  );
+}
 
 /** The folder in which a training and its outcome are kept. */
 function folderOf(cx: Context, name: string, net: Net, recipe: Recipe, from: FitOptions): string {

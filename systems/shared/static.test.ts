@@ -1,10 +1,11 @@
-import { net, skip, widths } from 'dynaneural';
+import { classify, conv, net, skip, widths } from 'dynaneural';
 import { cut, type Net } from 'dynaneural/dynamic';
 import { encodeModel, type NDArray, ndarray, toOnnx } from 'dynaneural/graph';
 import { materialize, paramsOf } from 'dynaneural/nn';
 import { compile } from 'dynaneural/runtime';
 import { describe, expect, it } from 'vitest';
 import { backbone, FULL, inTurn, QUICK } from './backbone.ts';
+import { netDigest } from './fit.ts';
 import { macsOf, plainNet, shapeAt, startOf } from './static.ts';
 
 const data = { shape: [3, 32, 32], classes: [...'abcdefghij'] };
@@ -39,6 +40,14 @@ async function logits(made: Net, weights: ReadonlyMap<string, NDArray>): Promise
     await runner.close();
   }
 }
+
+it('a net is known by what it computes, not by its parameters alone', () => {
+  const made = (activation: 'relu' | 'gelu', width = 4) =>
+    netDigest(net(spec, (x) => classify(conv(x, width, { activation }))));
+  expect(made('relu')).toBe(made('relu'));
+  expect(made('relu')).not.toBe(made('gelu'));
+  expect(made('relu')).not.toBe(made('relu', 5));
+});
 
 describe('the backbone', () => {
   const plain = plainNet(data, QUICK);

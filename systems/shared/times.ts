@@ -3,7 +3,7 @@ import { type Measured, measure } from 'dynaneural/deploy';
 import { decisionsOf, forcedThresholds } from 'dynaneural/dynamic';
 import { type Context, phase } from './context.ts';
 import { plainBytes, sparseBytes } from './evaluate.ts';
-import { weightsDigest } from './fit.ts';
+import { netDigest, weightsDigest } from './fit.ts';
 import type { Rivals } from './rivals.ts';
 import type { Judged } from './trial.ts';
 
@@ -26,7 +26,7 @@ export async function timesOf(
 ): Promise<Timed> {
   const { name, model, thresholds, ways, used, data } = judged;
   const rounds = cx.quick ? { single: 60, batch: 3 } : { single: 750, batch: 40 };
-  const digests = [model, plain, same].map((m) => weightsDigest(m.weights));
+  const digests = [model, plain, same].map((m) => [netDigest(m.net), weightsDigest(m.weights)]);
   const measured = await phase(cx, `${name}-times`, { digests, thresholds, rounds }, async () => {
     const { net, weights } = model;
     const indices = Int32Array.from({ length: Math.min(data.length, 2000) }, (_, i) => i);

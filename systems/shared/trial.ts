@@ -2,7 +2,7 @@ import type { Dataset, Model } from 'dynaneural';
 import { cut, type Net, parametersOf, type Thresholds, type Way, waysOf } from 'dynaneural/dynamic';
 import { type Context, phase } from './context.ts';
 import { accuracyOf, mean, plainBytes, runFile, runSparse } from './evaluate.ts';
-import { weightsDigest } from './fit.ts';
+import { netDigest, weightsDigest } from './fit.ts';
 import type { CurvePoint, Spread } from './system.ts';
 import { type Baseline, baselinesOf, spreadOf, taken } from './ways.ts';
 
@@ -43,8 +43,9 @@ export async function answersOf(
   choices: Readonly<Record<string, string>>,
   data: Dataset,
 ): Promise<readonly number[]> {
-  const own = weightsDigest(ownWeights(cut(net, choices), weights));
-  return phase(cx, 'answers', { own, choices, data: data.name, n: data.length }, async () => [
+  const made = cut(net, choices);
+  const own = [netDigest(made), weightsDigest(ownWeights(made, weights))];
+  return phase(cx, 'answers', { own, data: data.name, n: data.length }, async () => [
     ...(await runFile(cx, title, plainBytes(net, weights, choices), data)).answers,
   ]);
 }
@@ -58,7 +59,12 @@ export async function judge(
   data: Dataset,
 ): Promise<Judged> {
   const ways = waysOf(model.net);
-  const what = { own: weightsDigest(model.weights), thresholds, data: data.name, n: data.length };
+  const what = {
+    own: [netDigest(model.net), weightsDigest(model.weights)],
+    thresholds,
+    data: data.name,
+    n: data.length,
+  };
   const ran = await phase(cx, `${name}-test`, what, async () => {
     const { answers, traces } = await runSparse(cx, `${name}: test`, model, data, thresholds);
     return {
