@@ -164,6 +164,15 @@ const rowLosses = (losses: readonly Tensor[], o: ObjectiveOptions): Tensor =>
 
 /** The logits of the teacher's full path on `x`, as it answers at inference. */
 function teacherLogits({ net, weights }: Model, x: Tensor): Tensor {
+  const peers = decisionsOf(net).find((d) => d.kind === 'select' && d.peers);
+  if (peers)
+    throw new DynaError(
+      'usage',
+      `the teacher "${net.name}" chooses among peers in "${peers.name}": it has no full path`,
+      {
+        fix: 'teach with cut(teacher, choices)',
+      },
+    );
   const full = cut(net);
   const replacements = new Map<Tensor, Tensor>([[full.input, x]]);
   for (const { op, attrs, outputs } of order([full.output]))

@@ -44,7 +44,7 @@ export interface StepOptions extends ObjectiveOptions {
 export interface TrainingGraphs {
   /** One step: batch, learning rate and state in; new state and metrics out. */
   readonly train: Uint8Array;
-  /** A batch of any size: all answers (the class logits in them, where the task knows some) and scores, at inference. */
+  /** A batch of any size: all answers (the class logits in them, where the task knows some), at inference. */
   readonly evaluate: Uint8Array;
   readonly state: readonly { readonly input: string; readonly output: string }[];
   readonly weights: Layout;
@@ -53,7 +53,6 @@ export interface TrainingGraphs {
   readonly noise: readonly NoiseInput[];
   readonly scalars: readonly ScalarInput[];
   readonly answers: readonly string[];
-  readonly decisions: readonly string[];
 }
 
 /** Weight decay applies to weights, not to biases and normalisation scales. */
@@ -124,15 +123,17 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
   }
   if (objective.expected) outputs.cost = meanAll(objective.expected);
 
-  const seen = options.paths ? { scores: [], answers: answersIn(net, options) } : observe(net);
-  const observed = [...seen.scores.map((s) => s.score), ...seen.answers.map((a) => a.logits)];
-  const shown = bind(net, observed, input('x', [BATCH, ...net.spec.input]), parameters).outputs;
-  const evaluated: Record<string, Tensor> = {};
-  for (const [i, s] of seen.scores.entries()) evaluated[`score/${s.decision}`] = shown[i]!;
-  for (const [i, a] of seen.answers.entries()) {
-    const answer = shown[seen.scores.length + i]!;
-    evaluated[`answer/${a.name}`] = logits ? logits(answer) : answer;
-  }
+  const seen = options.paths ? answersIn(net, options) : observe(net).answers;
+  const images = input('x', [BATCH, ...net.spec.input]);
+  const shown = bind(
+    net,
+    seen.map((a) => a.logits),
+    images,
+    parameters,
+  ).outputs;
+  const evaluated = Object.fromEntries(
+    seen.map(({ name }, i) => [`answer/${name}`, logits ? logits(shown[i]!) : shown[i]!]),
+  );
 
   return {
     train: encode(outputs, options.block),
@@ -144,7 +145,6 @@ export function trainingGraphs(net: Net, options: StepOptions): TrainingGraphs {
     noise,
     scalars,
     answers: answers.map((a) => a.name),
-    decisions: seen.scores.map((s) => s.decision),
   };
 }
 

@@ -20,6 +20,9 @@ export async function run(path: string, images: readonly string[], options: RunO
   try {
     const { card } = model;
     const decode = decoder(card);
+    const { scale, mean, std } = card.preprocessing;
+    if (scale === 1 && mean.every((m) => m === 0) && std.every((s) => s === 1))
+      cx.note(`${path} does not say how pixels become its input: they are fed as they are, 0 to 255`);
     const results: Result[] = [];
     let point: RunResult['point'] | undefined;
     for (const file of images) {
