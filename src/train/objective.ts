@@ -123,14 +123,14 @@ export function answersIn(net: Net, { paths }: Pick<ObjectiveOptions, 'paths'>):
   if (paths.length === 0) throw new DynaError('usage', 'paths should name at least one path, got none');
   const names = namesOf(paths);
   return paths
-    .flatMap((choices, i) => {
+    .map((choices, i) => {
       const path = fixed(net, choices);
       const open = decisionsOf(path).find((d) => d.kind === 'select' && !isExit(d));
       if (open)
         throw new DynaError('usage', `the path "${names[i]}" leaves decision "${open.name}" open`, {
           fix: 'name an option of it in every path on which it is met: waysOf(net) gives all paths',
         });
-      return [answersOf(path).map((a) => ({ name: `${a.name}@${names[i]}`, logits: a.logits }))];
+      return answersOf(path).map((a) => ({ name: `${a.name}@${names[i]}`, logits: a.logits }));
     })
     .reverse()
     .flat();
@@ -239,9 +239,9 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
   const wanted = wantedOf(task, labels, options.batch);
   const way = options.decisions ?? gumbel();
   const policy = options.paths && way.overPaths ? policyPaths(net, [...options.paths].reverse()) : undefined;
-  const start = bind(net, [...traced.map((a) => a.logits), ...(policy?.scores ?? [])], x, parameters);
-  // What paths have in common is computed, and differentiated, once.
-  const decided = decide(net, options.paths ? simplify(start.outputs) : start.outputs, way);
+  const bound = bind(net, [...traced.map((a) => a.logits), ...(policy?.scores ?? [])], x, parameters);
+  const start = options.paths ? merged(bound) : bound;
+  const decided = decide(net, start.outputs, way);
   const prepared = prepare([...decided.outputs, ...decided.decisions.flatMap(tensorsOf)]);
   const answers = traced.map(({ name }, i) => ({ name, logits: prepared.outputs[i]! }));
   let at = decided.outputs.length;
@@ -290,6 +290,15 @@ export function objectiveOf(net: Net, parameters: FlatParameters, options: Objec
     scalars: view ? [way, ...costs].flatMap(scalarsOf) : [],
     decisions,
     expected: view?.cost,
+  };
+}
+
+/** What paths have in common as one: it is then computed, and differentiated, once. */
+function merged({ outputs, values }: ReturnType<typeof bind>): ReturnType<typeof bind> {
+  const all = simplify([...outputs, ...values.values()]);
+  return {
+    outputs: all.slice(0, outputs.length),
+    values: new Map([...values.keys()].map((name, i) => [name, all[outputs.length + i]!])),
   };
 }
 
