@@ -45,10 +45,16 @@ interface Side {
 }
 
 function training(): string {
-  const t = json<{ ours: Side; torch: Side & { version?: string }; ratio: number; command: string; machine: unknown }>(
-    'training',
-  );
-  return `ResNet-20, 32x32 images, batch 64, SGD with momentum: **${Math.round(t.ours.imagesPerSecond)} images/s** against ${Math.round(t.torch.imagesPerSecond)} for PyTorch on the same machine in the same run (${t.ratio.toFixed(2)}x; \`${t.command}\`, [results/training.json](results/training.json)).`;
+  const t = json<{
+    ours: Side;
+    torch: Side;
+    torchChannelsLast: Side;
+    ratio: number;
+    ratioChannelsLast: number;
+    command: string;
+  }>('training');
+  const speed = (side: Side) => Math.round(side.imagesPerSecond);
+  return `ResNet-20, 32x32 images, batch 64, SGD with momentum: **${speed(t.ours)} images/s** against ${speed(t.torch)} for PyTorch on the same machine in the same run (${t.ratio.toFixed(2)}x), and ${speed(t.torchChannelsLast)} where its tensors keep channels last (${t.ratioChannelsLast.toFixed(2)}x; \`${t.command}\`, [results/training.json](results/training.json)).`;
 }
 
 interface Decided {

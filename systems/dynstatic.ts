@@ -1,14 +1,15 @@
-import { gumbel, macTarget, masked, net, recalibrate, skip, type Trained, widths } from 'dynaneural';
+import { exactPolicy, macTarget, masked, net, recalibrate, skip, type Trained, waysOf, widths } from 'dynaneural';
 import { takeBatch } from 'dynaneural/data';
 import { decisionsOf, forcedThresholds, type Net, ownThresholds, thresholdName } from 'dynaneural/dynamic';
 import { encodeModel, type NDArray, ndarray, stripDefaults, toOnnx } from 'dynaneural/graph';
 import { compile } from 'dynaneural/runtime';
+import { aimedAt } from './shared/aim.ts';
 import { backbone, inTurn } from './shared/backbone.ts';
 import { dynamicRow, gains, ownBaselines, staticRow } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits } from './shared/data.ts';
 import { plainBytes, sparseBytes } from './shared/evaluate.ts';
-import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
+import { augment, type Recipe, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
 import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
 import { stat } from './shared/stats.ts';
@@ -16,12 +17,13 @@ import type { Figure, Findings, Works } from './shared/system.ts';
 import { type Timed, timesOf } from './shared/times.ts';
 import { constantPoints, type Judged, judge, type Weighted } from './shared/trial.ts';
 
-/** Groups run at full or half inner width; the last one may be left out. */
+/** Two groups run at full or half inner width; the last one may be left out. */
 const switchNet = (cx: Context, { train }: Splits): Net =>
   net(
     { input: train.shape, classes: train.classes.length, name: 'dynstatic', onWarning: () => {} },
     backbone(shapeOf(cx), {
       group(x, blocks, i) {
+        if (i === 0) return inTurn(x, blocks);
         const run = (y: typeof x, share: number) => inTurn(y, blocks, share);
         const wide = (y: typeof x) => widths(y, [1, 0.5], run, { name: `width${i + 1}` });
         return i === 2 ? skip(x, wide, { name: 'depth' }) : wide(x);
@@ -31,7 +33,7 @@ const switchNet = (cx: Context, { train }: Splits): Net =>
 
 /** static(width, depth): the choices that a mode fixes for everybody. */
 const mode = (width: 'x1' | 'x0.5', depth: 'run' | 'skip'): Readonly<Record<string, string>> => ({
-  ...{ width1: width, width2: width, depth },
+  ...{ width2: width, depth },
   ...(depth === 'run' ? { 'depth/run/width3': width } : {}),
 });
 const modes = {
@@ -41,31 +43,44 @@ const modes = {
   'static(1/2, short)': mode('x0.5', 'skip'),
 };
 
-/** First every mode with a loss of its own, taught by the full one (sandwich rule); then the gates, from there. */
-const sandwich = { distill: { weight: 1, temperature: 1 } };
-const gated = { macs: 0.5, temperature: 1 };
+/** First every mode with a loss of its own, taught by the full one (sandwich rule); then the gates, on every way, from there. */
+const sandwich = { epochs: 3, distill: { weight: 1, temperature: 1 } };
+const gated = { epochs: 2, macs: 0.5, weight: 0.25 };
+const longest: Recipe = { ...tuning, epochs: sandwich.epochs + gated.epochs };
 
-async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Weighted> {
+async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Trained> {
   const made = switchNet(cx, splits);
   const slim = await trainOnce(
     cx,
     `dynstatic-modes-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, epochs: 3 }), seed, more: { sandwich, modes } },
-    { data: splits.train, start: startOf(made, plain.weights), options: { ...sandwich, paths: Object.values(modes) } },
+    { ...quickly(cx, { ...tuning, epochs: sandwich.epochs }), seed, more: { sandwich, modes } },
+    {
+      data: splits.train,
+      start: startOf(made, plain.weights),
+      options: { distill: sandwich.distill, paths: Object.values(modes) },
+    },
   );
+  const ways = waysOf(made);
   const trained = await trainOnce(
     cx,
     `dynstatic-gates-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, epochs: 2, rate: 0.01 }), seed, more: gated },
+    { ...quickly(cx, { ...tuning, epochs: gated.epochs, rate: 0.01 }), seed, more: gated },
     {
       data: splits.train,
       start: slim.weights,
-      options: { decisions: gumbel({ temperature: gated.temperature }), cost: macTarget(gated.macs) },
+      options: {
+        paths: ways.map((w) => w.choices).reverse(),
+        weights: ways.map((_, i) => (i === ways.length - 1 ? 1 : gated.weight)),
+        distill: sandwich.distill,
+        decisions: exactPolicy(),
+        cost: macTarget(gated.macs),
+      },
     },
   );
-  return recalibrate(trained, splits.train, { seed, augment });
+  const thresholds = await aimedAt(cx, `dynstatic-${seed}-before`, trained, splits.tune, gated.macs);
+  return recalibrate(trained, splits.train, { seed, augment, thresholds });
 }
 
 /** Largest difference of any logit between a mode compiled gate-free and the masked net that is forced into it. */
@@ -151,12 +166,13 @@ async function run(cx: Context): Promise<Findings> {
   for (const seed of cx.seeds) {
     const model = await trainModes(cx, splits, plain, seed);
     const id = `dynstatic-${seed}`;
-    judged.push(await judge(cx, id, model, ownThresholds(decisionsOf(model.net)), test));
+    const aimed = await aimedAt(cx, id, model, splits.tune, gated.macs);
+    judged.push(await judge(cx, id, model, aimed, test));
     const own = weightsDigest(model.weights);
     apart.push(Math.max(...(await phase(cx, `${id}-differences`, own, () => differences(model, images)))));
     switches.push(await phase(cx, `${id}-switching`, own, () => switching(model, one, cx.quick ? 10 : 200)));
   }
-  const rivals = await standing(cx, splits, plain, judged);
+  const rivals = await standing(cx, splits, plain, judged, longest);
   const times: Timed[] = [];
   for (const j of judged) times.push(await timesOf(cx, j, rivals));
   const wayOf = (choices: Readonly<Record<string, string>>) =>

@@ -171,7 +171,7 @@ export const planned: readonly Planned[] = [
     'saliency',
     'Dynamic saliency maps, decision-path visualisation',
     'none given',
-    "gradient of a decision's logit, RISE on exits, path x class heat maps",
+    "gradient of a decision's logit, RISE on exits, path x class heat maps (all there: docs/explain.md); the row of the gallery",
     'Grad-CAM, RISE',
     'deletion/insertion area against random; parameter-randomisation check',
   ),

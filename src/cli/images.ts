@@ -1,5 +1,14 @@
 import { stat } from 'node:fs/promises';
-import { type Dataset, type DatasetName, dataset, datasets, imageFolder, type Split, subset } from '../data/index.ts';
+import {
+  type Dataset,
+  type DatasetName,
+  dataset,
+  datasets,
+  evenly,
+  imageFolder,
+  type Split,
+  subset,
+} from '../data/index.ts';
 import { type Foreign, itemShape } from '../deploy/adapt/index.ts';
 import { DynaError } from '../errors.ts';
 import { readBytes } from '../files.ts';
@@ -35,12 +44,7 @@ export async function openImages(path: string, foreign: Foreign, request: ImageR
       : await withLabels(ds, request.labels, foreign.classes);
   const fed = { ...known, ...normalisation(request, foreign, floats) };
   const { limit } = request;
-  return limit === undefined || limit >= ds.length
-    ? fed
-    : subset(
-        fed,
-        Int32Array.from({ length: limit }, (_, i) => i),
-      );
+  return limit === undefined || limit >= ds.length ? fed : subset(fed, evenly(ds.length, limit));
 }
 
 async function read(path: string, foreign: Foreign, { split = 'train' }: ImageRequest, cx: Context): Promise<Dataset> {

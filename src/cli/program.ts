@@ -101,17 +101,21 @@ function build(state: State): Command {
     'dyna demo',
     'dyna demo --data mnist --out out/digits',
   ])
-    .option('--data <set>', 'fashion-mnist or mnist (default: the first that is here)')
+    .option('--data <set>', 'fashion-mnist or mnist (default: fashion-mnist, or mnist where that cannot be had)')
     .option('--out <folder>', 'where report.html and summary.json go', 'out/demo')
     .option('--seed <n>', 'decides weights, order and splits', wholeNumber('--seed', 0), 1)
     .option('--quick', 'a small form that only shows that everything works')
     .action((o: DemoOptions) => act(o, async (cx) => (await import('./commands/demo.ts')).demo(o, cx)));
 
-  command('train [net]', 'train a net: a built-in one by name, or the path of a module that exports one', [
-    'dyna train multi-exit --data fashion-mnist --epochs 4 --out out/shirts',
-    'dyna train nets/small.mjs --data photos/ --size 32 --out out/photos',
-    'dyna train --out out/shirts --resume',
-  ])
+  command(
+    'train [net]',
+    'train a net: multi-exit, plain or vit, or the path of a module whose default export is a net, or a function of { input, classes } that gives one',
+    [
+      'dyna train multi-exit --data fashion-mnist --epochs 4 --out out/shirts',
+      'dyna train nets/small.mjs --data photos/ --size 32 --out out/photos',
+      'dyna train --out out/shirts --resume',
+    ],
+  )
     .option('--data <set>', 'fashion-mnist, mnist, cifar10, or a folder of images (a sub-folder for each class)')
     .option('--out <folder>', 'the run folder (default: out/<net>)')
     .option('--resume', 'go on where the run in --out stopped, to the same weights')

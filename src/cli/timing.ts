@@ -19,7 +19,7 @@ export interface Timed {
   readonly speedup: number;
   /** How many times fewer MACs than the full path. */
   readonly macSpeedup: number;
-  /** What the taken paths cost, each gate-free, over dynamic; null where only the file is known. */
+  /** What the taken paths cost, each gate-free, over dynamic; null where only the file is known, or decides on more than exits. */
   readonly realisation: number | null;
   /** Share of the images that left at each exit. */
   readonly exits: Readonly<Record<string, number>>;
@@ -93,7 +93,10 @@ export async function timed(model: LoadedModel, options: TimingOptions): Promise
     full,
     speedup: (full ?? nobodyExits) / dynamic,
     macSpeedup: (fullMacs * n) / macs,
-    realisation: full === null ? null : shares.reduce((sum, s, i) => sum + s * gateFree[i]!, 0) / dynamic,
+    realisation:
+      full === null || !decisions.every(isExit)
+        ? null
+        : shares.reduce((sum, s, i) => sum + s * gateFree[i]!, 0) / dynamic,
     exits: Object.fromEntries(names.map((name, i) => [name, shares[i]!])),
   };
 }

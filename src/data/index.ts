@@ -15,6 +15,7 @@ export {
 } from './dataset.ts';
 export * from './detection/index.ts';
 export { type DownloadOptions, download, type Pin, type Progress } from './download.ts';
+export { dealt, evenly } from './evenly.ts';
 export type { SetOptions } from './fetch-set.ts';
 export { type FolderDataset, type FolderOptions, imageFolder, imageStream } from './folder.ts';
 export { readIdx } from './idx.ts';

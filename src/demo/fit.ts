@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { type CertifiedModel, certify } from '../dynamic/index.ts';
 import { type Progress, stages } from '../progress.ts';
 import { type Trained, type TrainProgress, train } from '../train/index.ts';
@@ -38,7 +37,6 @@ export async function trainNet(
     },
   });
   progress.stop();
-  await rm(checkpoint, { recursive: true, force: true });
   return trained;
 }
 

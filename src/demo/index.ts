@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { takeBatch } from '../data/index.ts';
 import { load, toBytes } from '../deploy/index.ts';
@@ -16,7 +17,7 @@ import { summarise } from './summary.ts';
 import { summaryText } from './text.ts';
 
 export interface DemoOptions {
-  /** `fashion-mnist` or `mnist`; by default the first that is there. */
+  /** `fashion-mnist` or `mnist`; by default the first, or the second where that cannot be had. */
   readonly data?: string;
   readonly out?: string;
   readonly seed?: number;
@@ -25,7 +26,7 @@ export interface DemoOptions {
   readonly quick?: boolean;
   readonly progress?: Progress;
   readonly onNote?: (note: string) => void;
-  /** Aborting it ends the training with a checkpoint; the same demo goes on there. */
+  /** Aborting it ends the demo after the step or the part that runs; what was learnt is kept, and the same demo goes on there. */
   readonly signal?: AbortSignal;
 }
 
@@ -61,17 +62,21 @@ export async function demo(options: DemoOptions = {}): Promise<DemoResult> {
   const splits = await openSplits(options.data, seed, { quick, progress, onNote });
   await makeFolder(out);
 
-  const { epochs = quick ? 1 : EPOCHS } = options;
+  const { epochs = quick ? 1 : EPOCHS, signal } = options;
+  // One for each recipe: a small demo that was stopped is not in the way of the whole one.
+  const checkpoint = join(out, `checkpoint-${splits.name}-${seed}-${epochs}${quick ? '-quick' : ''}`);
   const trained = await trainNet(splits, {
     epochs,
     seed,
     progress,
-    checkpoint: join(out, 'checkpoint'),
-    ...(options.signal ? { signal: options.signal } : {}),
+    checkpoint,
+    ...(signal ? { signal } : {}),
   });
+  signal?.throwIfAborted();
   const certified = await certifyNet(trained, splits, quick ? 0.02 : 0.005, progress);
   const file = toBytes(certified);
   await writeAtomic(join(out, 'model.onnx'), file);
+  signal?.throwIfAborted();
 
   const exits = decisionsOf(certified.net).map((d) => d.name);
   progress.start('test', splits.test.length);
@@ -79,6 +84,7 @@ export async function demo(options: DemoOptions = {}): Promise<DemoResult> {
   const run = await runFile(model, splits.test, exits, (done) => progress.update(done)).finally(() => model.close());
   const seen = await observations(certified, splits.test);
   progress.stop();
+  signal?.throwIfAborted();
 
   const rounds = quick ? { single: 200, batch: 10 } : { single: 2000, batch: 100 };
   const images = takeBatch(
@@ -117,5 +123,6 @@ export async function demo(options: DemoOptions = {}): Promise<DemoResult> {
   });
   await writeAtomic(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   await writeAtomic(join(out, 'report.html'), report);
+  await rm(checkpoint, { recursive: true, force: true });
   return { summary, text: summaryText(summary, certified.certificate.message, out) };
 }

@@ -8,6 +8,8 @@ import { type Explained, explainable } from './explainable.ts';
 import { decisionGradient } from './gradient.ts';
 import { mapOf } from './maps.ts';
 
+const SEED = 1_000_003;
+
 /** Trained parameters that are randomised together. */
 export interface RandomLayer {
   readonly name: string;
@@ -18,7 +20,7 @@ export interface RandomisationOptions {
   /** What is explained, as "decision/exit1". */
   readonly target: string;
   readonly thresholds?: Thresholds;
-  /** Of the random weights; 1 by default. Another seed than the training's, or a layer may get its first weights back. */
+  /** Of the random weights. Another one than the training's, or a layer gets its first weights back; by default one that nobody trains with. */
   readonly seed?: number;
   readonly session?: SessionOptions;
   readonly onProgress?: (done: number, total: number) => void;
@@ -70,7 +72,7 @@ export function randomised(
 export async function randomisationCheck(
   model: Explained,
   inputs: NDArray,
-  { target, thresholds, seed = 1, session, onProgress }: RandomisationOptions,
+  { target, thresholds, seed = SEED, session, onProgress }: RandomisationOptions,
 ): Promise<CascadeStage[]> {
   const layers = layersBefore(model, target);
   const byName = new Map(layers.map((layer) => [layer.name, layer]));

@@ -1,31 +1,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { dataset } from '../data/index.ts';
 import { content, dataFiles, type Manifest, writeSite } from './index.ts';
-import { evenly } from './pack.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'dyna-pack-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const decode = async (site: ReturnType<typeof dataFiles>): Promise<Manifest> =>
   JSON.parse(new TextDecoder().decode(await site.get('data/studio.json')!.read())) as Manifest;
-
-test('a sample is spread evenly, in order, without repeats', () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 2000 }), (length, limit) => {
-      const numbers = evenly(length, limit);
-      expect(numbers).toHaveLength(Math.min(length, limit));
-      expect(new Set(numbers).size).toBe(numbers.length);
-      expect(numbers[0]).toBe(0);
-      expect(numbers.at(-1)).toBeLessThan(length);
-      const gaps = numbers.slice(1).map((v, i) => v - numbers[i]!);
-      if (gaps.length > 0) expect(Math.max(...gaps) - Math.min(...gaps)).toBeLessThanOrEqual(1);
-    }),
-  );
-});
 
 test('inputs are packed with their numbers and labels', async () => {
   const inputs = Uint8Array.from({ length: 40 }, (_, i) => i);

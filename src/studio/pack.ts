@@ -1,4 +1,4 @@
-import type { Dataset } from '../data/index.ts';
+import { type Dataset, evenly } from '../data/index.ts';
 import { sizeOf } from '../graph/index.ts';
 import { version } from '../version.ts';
 import { content, onDisk, type Site, type SiteFile } from './site.ts';
@@ -47,12 +47,6 @@ export interface Exhibits {
   /** Whether the lines of unfinished runs are streamed: false for a hosted build. */
   readonly live?: boolean;
   readonly stoppable?: boolean;
-}
-
-/** Numbers of at most `limit` items, evenly spaced over a set, so that sets sorted by class keep their mixture. */
-export function evenly(length: number, limit: number): number[] {
-  const n = Math.min(length, limit);
-  return Array.from({ length: n }, (_, i) => Math.floor((i * length) / n));
 }
 
 function packInputs(ds: Dataset, limit: number): [PackedInputs, Uint8Array] {

@@ -8,8 +8,11 @@ import { type NDArray, order } from 'dynaneural/graph';
 import type { TrainOptions } from 'dynaneural/train';
 import { type Context, digest, toJson, writeWhole } from './context.ts';
 
-/** Of every training of the gallery on CIFAR-10. */
-export const augment = { crop: 4, flip: true } as const;
+/** Of every training of the gallery on CIFAR-10: little, because epochs are few. */
+export const augment = { crop: 2, flip: true } as const;
+
+/** Of every training, where its `options` say nothing else. */
+const optimiser = { momentum: 0.9, nesterov: true } as const;
 
 /** How a net is trained, as plain data: all that decides the outcome, but for net, data and where it starts. */
 export interface Recipe {
@@ -45,15 +48,14 @@ export const weightsDigest = (weights: ReadonlyMap<string, NDArray>): string =>
       .map(([name, { data }]) => [name, digest(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]),
   );
 
-/** Digest of what a net computes: its parameters by name, its operators, and how they hang together. */
+/** Digest of what a net computes and how it starts: its parameters by name, its operators, and how they hang together. */
 export function netDigest(net: Pick<Net, 'output'>): string {
   const nodes = order([net.output]);
   const at = new Map(nodes.map((n, i) => [n, i]));
   return digest(
     nodes.map(({ op, attrs, inputs, outputs }) => [
       ...[op.domain, op.name, inputs.map((t) => t && [at.get(t.node), t.index])],
-      // How a parameter starts is part of the recipe or of the start.
-      op.leaf === 'param' ? [attrs.name, outputs[0]!.shape] : attrs,
+      op.leaf === 'param' ? [attrs.name, outputs[0]!.shape, attrs.role, attrs.init] : attrs,
     ]),
   );
 }
@@ -64,6 +66,7 @@ function folderOf(cx: Context, name: string, net: Net, recipe: Recipe, from: Fit
   const what = {
     net: netDigest(net),
     recipe,
+    shared: { augment, optimiser, schedule: 'one cycle' },
     data: fingerprint(data),
     start: start && weightsDigest(start),
     teacher: teacher && [weightsDigest(teacher.model.weights), teacher.weight, teacher.temperature],
@@ -102,7 +105,7 @@ export async function trainOnce(
     epochs: recipe.epochs,
     batch: recipe.batch,
     seed: recipe.seed,
-    optimizer: sgd({ momentum: 0.9, nesterov: true, weightDecay: recipe.decay }),
+    optimizer: sgd({ ...optimiser, weightDecay: recipe.decay }),
     schedule: oneCycle(recipe.rate, { warmup: recipe.warmup }),
     smoothing: recipe.smoothing,
     augment,

@@ -60,7 +60,7 @@ export function galleryPage(systems: readonly System[], resultOf: (id: string) =
     'all decisions. Claims marked "~" have no public source.',
     '',
     'The backbone that systems on CIFAR-10 start from lies in `results/weights` (kernels in 16 bits), so that a checkout need not train it',
-    'again; `dyna system backbone` makes it where it is missing.',
+    'again; `dyna system backbone` makes it where it is missing. A result is of the commit that it names; the backbone may have changed since.',
     '',
     ...working.flatMap((s) => section(s, resultOf(s.id))),
     '## Planned',

@@ -7,12 +7,12 @@ import { outcomeOf, type Recipe, trainOnce } from './fit.ts';
 
 /** How the backbone, and every static net that it is compared with, is trained; rates and decay after Jordan 2024 (arXiv:2404.00498). */
 export const recipe: Recipe = {
-  epochs: 10,
+  epochs: 12,
   batch: 128,
-  rate: 0.1,
-  warmup: 0.25,
+  rate: 0.125,
+  warmup: 0.23,
   decay: 1e-3,
-  smoothing: 0.2,
+  smoothing: 0.1,
   seed: 1,
 };
 

@@ -17,7 +17,7 @@ const data: Dataset = {
 };
 
 it('gives filters whose answers have variance 1 and nothing in common, each with its negative', () => {
-  const { dims, data: w } = whitened(data, 24);
+  const { dims, data: w } = whitened(data, 24, 2);
   expect(dims).toEqual([24, 3, 2, 2]);
   const { x } = takeBatch(
     data,

@@ -17,7 +17,7 @@ const STEP = 3;
  * @param channels even, at most 2 C kernel kernel
  * @returns [channels, C, kernel, kernel]
  */
-export function whitened(data: Dataset, channels: number, kernel = 2): NDArray {
+export function whitened(data: Dataset, channels: number, kernel: number): NDArray {
   const { x } = takeBatch(
     data,
     Array.from({ length: Math.min(IMAGES, data.length) }, (_, i) => i),

@@ -81,6 +81,8 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
     throw new DynaError('usage', 'adapt needs typical inputs', {
       fix: 'give --data with a folder of images (no labels needed)',
     });
+  if (options.tuneEpochs !== undefined && !options.tune)
+    throw new DynaError('usage', '--tune-epochs was given without --tune, so nothing would be tuned');
   const claim = claimOf(options);
   const labels = options.labels ?? (claim.maxHarm === undefined ? undefined : OWN_LABELS);
   const { labels: _, ...request } = options;
@@ -93,6 +95,10 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
       : await openImages(options.test, foreign, { ...unlimited, split: 'test' }, cx);
   const { dir, name } = parse(path);
   const out = resolve(options.out ?? resolve(dir, `${name}.dynamic.onnx`));
+  if (out === resolve(path))
+    throw new DynaError('usage', `--out is the original itself, ${path}, which the certificate compares with`, {
+      fix: 'give another file',
+    });
   const work = resolve(options.work ?? `${out}.work`);
   const page = typeof options.report === 'string' ? resolve(options.report) : out.replace(/(\.onnx)?$/, '.html');
   for (const file of options.report === false ? [out] : [out, page]) await makeFolder(dirname(file));

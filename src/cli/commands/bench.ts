@@ -1,4 +1,4 @@
-import { Random } from '../../data/index.ts';
+import { Random, subset } from '../../data/index.ts';
 import { load, type ModelCard } from '../../deploy/index.ts';
 import { type NDArray, ndarray, sizeOf } from '../../graph/index.ts';
 import { environment } from '../../runtime/index.ts';
@@ -58,7 +58,9 @@ async function imagesFor({ data, batch: wanted = 64 }: BenchOptions, source: Sou
   if (data !== undefined || source.run) {
     const ds = await testData(data, source, card, cx);
     const batch = Math.min(wanted, ds.length);
-    return { name: ds.name, batch, images: (from: number, n: number) => rawRows(ds, from % (ds.length - n + 1), n) };
+    // In an order without classes: folders are sorted by them.
+    const mixed = subset(ds, new Random(1, 0).permutation(ds.length));
+    return { name: ds.name, batch, images: (from: number, n: number) => rawRows(mixed, from % (ds.length - n + 1), n) };
   }
   cx.note('no --data: the images are noise, and noise takes other exits than images do');
   const { shape } = card.preprocessing;

@@ -22,7 +22,8 @@ export async function demo({ data, out, seed, quick = false }: DemoOptions, cx: 
     onNote: cx.note,
     signal,
   }).catch((error: unknown) => {
-    if (!(error instanceof TrainingStopped) || error.reason !== 'interrupted') throw error;
+    const stopped = error instanceof TrainingStopped ? error.reason === 'interrupted' : signal.aborted;
+    if (!stopped) throw error;
     cx.progress.stop();
     throw new Interrupted(`the demo was stopped; what it has learnt is kept, the same command goes on from there`);
   });

@@ -1,4 +1,4 @@
-import type { Dataset } from '../../data/index.ts';
+import { type Dataset, evenly, subset } from '../../data/index.ts';
 import { type BudgetOptions, type LoadedModel, load, type ModelCard } from '../../deploy/index.ts';
 import { answerNames, fullThresholds, isExit, losses, type Point } from '../../dynamic/index.ts';
 import { table } from '../../table.ts';
@@ -40,8 +40,10 @@ export async function evaluate(path: string, options: EvalOptions, cx: Context):
   const model = await naming(path, () => load(source.bytes, { session, worker: true }));
   try {
     const { card } = model;
-    const all = await testData(options.data, source, card, cx);
-    const n = Math.min(options.limit ?? all.length, all.length);
+    const found = await testData(options.data, source, card, cx);
+    const n = Math.min(options.limit ?? found.length, found.length);
+    // Folders are sorted by class: the first images would all be of one.
+    const all = n < found.length ? subset(found, evenly(found.length, n)) : found;
     if (card.form === 'branch' && options.batch)
       cx.note('--batch is left out: form "branch" takes one image at a time');
     const batch = card.form === 'branch' ? 1 : (options.batch ?? 256);

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { save } from '../../deploy/index.ts';
+import { DynaError } from '../../errors.ts';
 import { decisionGradient } from '../../explain/index.ts';
 import { writeAtomic } from '../../files.ts';
 import { isCertified, openModel } from '../certified.ts';
@@ -22,6 +23,8 @@ export async function exportRun(
   { out, form, views, saliency }: ExportOptions,
   cx: Context,
 ): Promise<Outcome> {
+  if (saliency !== undefined && resolve(saliency) === resolve(out))
+    throw new DynaError('usage', `--out and --saliency are one file, ${out}`, { fix: 'give each its own' });
   const model = await openModel(await openRun(folder));
   const certified = isCertified(model);
   if (!certified)

@@ -1,4 +1,4 @@
-import { type Dataset, takeBatch } from '../../data/index.ts';
+import { type Dataset, dealt, takeBatch } from '../../data/index.ts';
 import { answerNames } from '../../dynamic/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { asStored } from '../layout.ts';
@@ -133,12 +133,9 @@ export async function compareTimes(
     for (const batch of images.length < 64 ? [1] : [1, 64]) {
       const turns = batch === 1 ? rounds : Math.max(5, Math.ceil(rounds / 10));
       const times: [number[], number[]] = [[], []];
+      const rows = dealt(images.length, turns, batch);
       for (let i = -5; i < turns; i++) {
-        const from = (Math.abs(i) * batch) % (images.length - batch + 1);
-        const { x } = takeBatch(
-          images,
-          Int32Array.from({ length: batch }, (_, k) => from + k),
-        );
+        const { x } = takeBatch(images, rows[Math.max(0, i)]!);
         // An original for one image takes a batch one by one.
         const apart = single ? Array.from({ length: batch }, (_, k) => rowsOf(x, k, 1)) : [x];
         const fed = [apart, [x]].map((list, k) =>

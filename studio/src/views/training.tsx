@@ -20,25 +20,14 @@ const titles: Readonly<Record<string, string>> = {
   lr: 'Learning rate',
   imagesPerSecond: 'Images a second',
   seconds: 'Seconds an epoch',
-  rates: 'Rate of each gate',
-  macs: 'Expected MACs of an input',
+  rate: 'Rate of each option',
+  cost: 'Expected share of the full MACs',
 };
-const order = [
-  'loss',
-  'accuracy',
-  'validation',
-  'rates',
-  'macs',
-  'imagesPerSecond',
-  'entropy',
-  'norm',
-  'lr',
-  'seconds',
-];
+const order = ['loss', 'accuracy', 'validation', 'rate', 'cost', 'imagesPerSecond', 'entropy', 'norm', 'lr', 'seconds'];
 const rank = (key: string): number => (order.includes(key) ? order.indexOf(key) : order.length);
 
 /** Figures from 0 to 1. */
-const shares = ['accuracy', 'validation', 'rates'];
+const shares = ['accuracy', 'validation', 'rate', 'cost'];
 
 /** A number on an axis: no more digits than it takes. */
 const tick = (v: number): string => (Math.abs(v) >= 1000 ? whole(v) : String(Number(v.toPrecision(3))));

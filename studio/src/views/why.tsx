@@ -71,6 +71,8 @@ function Card({ session, at, target, method }: CardProps) {
   const [found, setFound] = useState<{ why: Found; of: Focus['values'] } | undefined>(undefined);
   const [checked, setChecked] = useState<Checked | 'running' | undefined>(undefined);
   const { thresholds } = session.setting.value;
+  // What was checked for another model, target or setting says nothing of this one.
+  useEffect(() => setChecked(undefined), [session, target, thresholds]);
   useEffect(() => {
     let gone = false;
     const timer = setTimeout(() => {
