@@ -193,9 +193,14 @@ export function channelStatistics(ds: Pick<Dataset, 'inputs' | 'shape' | 'length
   return { mean, std: square.map((s) => Math.sqrt(s / total) || 1) };
 }
 
+/** Node hashes at most 2 GiB at once. */
+const SLICE = 2 ** 30;
+
 /** A sha256 of the inputs and labels, to tell whether two runs saw the same data. */
 export function fingerprint(ds: Dataset): string {
   const hash = createHash('sha256').update(JSON.stringify([ds.shape, ds.classes, ds.inputs.BYTES_PER_ELEMENT]));
-  for (const part of [ds.inputs, ds.labels]) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  for (const part of [ds.inputs, ds.labels])
+    for (let at = 0; at < part.byteLength; at += SLICE)
+      hash.update(new Uint8Array(part.buffer, part.byteOffset + at, Math.min(SLICE, part.byteLength - at)));
   return hash.digest('hex');
 }

@@ -174,6 +174,10 @@ describe('imageFolder', () => {
     expect(ds.shape).toEqual([3, 3, 4]);
     expect(ds.mean[0]).toBeCloseTo((30 + 1) / 255, 6);
     expect(ds.notes).toEqual([expect.stringMatching(/^mean \[0\.1216, .*measured/)]);
+    const half = await imageFolder(path, { mean: [0.5] });
+    expect(half.mean).toEqual([0.5, 0.5, 0.5]);
+    expect(half.std).toEqual(ds.std);
+    expect(half.notes).toEqual([expect.stringMatching(/^std \[[^\]]*\] was measured/)]);
   });
 
   it('reads a flat folder without labels and tells what it changed and left out', async () => {

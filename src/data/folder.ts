@@ -120,13 +120,19 @@ export async function imageFolder(path: string, options: FolderOptions = {}): Pr
     });
   }
   const notes = [...stream.notes, ...stream.changes.sentences(files.length)];
+  const spread = (list: readonly number[]) => (list.length === 1 ? new Array<number>(shape[0]!).fill(list[0]!) : list);
+  const given = {
+    ...(options.mean ? { mean: spread(options.mean) } : {}),
+    ...(options.std ? { std: spread(options.std) } : {}),
+  };
   const measured = options.mean && options.std ? null : channelStatistics({ inputs, shape, length: files.length });
   if (measured) {
     const figures = (values: number[]): string => values.map((v) => v.toFixed(4)).join(', ');
-    notes.push(`mean [${figures(measured.mean)}] and std [${figures(measured.std)}] were measured on these images`);
+    const found = (['mean', 'std'] as const).filter((k) => !options[k]).map((k) => `${k} [${figures(measured[k])}]`);
+    notes.push(`${found.join(' and ')} ${found.length > 1 ? 'were' : 'was'} measured on these images`);
   }
   for (const note of notes) options.onNote?.(note);
-  const { mean, std } = measured ?? { mean: stream.mean, std: stream.std };
+  const { mean, std } = measured ? { ...measured, ...given } : { mean: stream.mean, std: stream.std };
   const init = classes.length ? { labels, classes } : {};
   return { ...dataset({ name: path, inputs, shape, ...init, mean, std }), files, notes };
 }

@@ -53,7 +53,8 @@ export async function decodeImage(input: string | Uint8Array, options: ImageOpti
     return await decode(input, options);
   } catch (cause) {
     const reason = (cause as Error).message.trim().split('\n')[0];
-    if (/missing|ENOENT/i.test(reason)) throw new DynaError('file', `no image file at ${name}`, { cause });
+    if (/^Input file is missing|ENOENT/i.test(reason))
+      throw new DynaError('file', `no image file at ${name}`, { cause });
     throw new DynaError('data', `${name} could not be decoded as an image (${reason})`, {
       fix: 'it may be damaged or of another type; PNG and JPEG are read',
       cause,

@@ -22,6 +22,9 @@ const parse = (d: Dim): Product => {
   };
 };
 
+/** What is known of a size: 49 of 49 * N, 1 of a name alone. */
+export const factorOf = (d: Dim): number => parse(d).factor;
+
 const format = ({ factor, names }: Product): Dim => {
   if (names.length === 0 || factor === 0) return factor;
   if (factor === 1 && names.length === 1) return names[0]!.replace(/^\((.*)\)$/, '$1');

@@ -248,4 +248,7 @@ test('multiply-accumulates of one item, counted by hand', () => {
   expect(macs(g.fusedMatMul(x('N', 7, 5), y(3, 7), { transA: 1, transB: 1 }))).toBe(5 * 7 * 3);
   expect(macs(g.gemm(x('N', 7), y(3, 7), undefined, { transB: 1 }))).toBe(21);
   expect(macs(g.relu(x('N', 7)))).toBe(0);
+  // A batch axis that was joined with another one keeps what is known of it.
+  expect(macs(g.matMul(g.reshape(x('N', 5, 7), [-1, 7]), y(7, 3)))).toBe(5 * 7 * 3);
+  expect(g.itemSize(['197*N', 'N+M', 2])).toBe(394);
 });

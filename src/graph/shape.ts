@@ -1,4 +1,5 @@
 import { DynaError } from '../errors.ts';
+import { factorOf } from './dims.ts';
 
 /** One axis of a symbolic tensor: a size, or the name of a size that is known only when the graph runs. */
 export type Dim = number | string;
@@ -17,9 +18,8 @@ export const formatShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 /** Whether two shapes are equal, names of axes included. */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((d, i) => d === b[i]);
 
-/** Elements of one batch item: symbolic axes count as 1. */
-export const itemSize = (shape: Shape): number =>
-  shape.reduce<number>((size, d) => size * (typeof d === 'number' ? d : 1), 1);
+/** Elements of one batch item: symbolic axes count as 1, and as 49 where they are 49 * N. */
+export const itemSize = (shape: Shape): number => shape.reduce<number>((size, d) => size * factorOf(d), 1);
 
 /** Numpy's broadcasting rule. A named axis broadcasts with 1 and with itself only. */
 export function broadcastShapes(a: Shape, b: Shape, what: string): Dim[] {

@@ -8,12 +8,13 @@ import { type Block, type Placement, placement } from './passes/blocks.ts';
 import { expand } from './passes/expand.ts';
 import type { Node, Tensor } from './tensor.ts';
 
+/** Of the default domain: what older runtimes read, and what the operators here are written for. */
+const OPSET = 17;
+
 /** What a file holds besides the graph. */
 export interface WriteOptions {
   /** Values of the parameters, by scoped name. */
   weights?: ReadonlyMap<string, NDArray>;
-  /** Operator set of the default domain; 17 by default, which older runtimes read. */
-  opset?: number;
   irVersion?: number;
   metadata?: Record<string, string>;
   name?: string;
@@ -58,10 +59,9 @@ export function toOnnx(asked: Outputs, options: WriteOptions = {}): OnnxModel {
   const results = expand(Object.values(asked));
   const outputs: Outputs = Object.fromEntries(Object.keys(asked).map((name, i) => [name, results[i]!]));
   const { graph, domains } = new Writer(outputs, options).write();
-  const opset = options.opset ?? 17;
   return {
     irVersion: options.irVersion ?? 8,
-    opsets: Object.fromEntries([...domains].map((d) => [d, d === '' ? opset : 1])),
+    opsets: Object.fromEntries([...domains].map((d) => [d, d === '' ? OPSET : 1])),
     producer: options.producer ?? 'dynaneural',
     producerVersion: '',
     docString: '',

@@ -68,7 +68,8 @@ export interface CrossEntropyOptions extends LossOptions {
  * (label smoothing s: Szegedy et al. 2015, arXiv:1512.00567).
  *
  * @param logits [N, classes]
- * @param labels int64 [N], 0 to classes - 1; the engine refuses others when the graph runs
+ * @param labels int64 [N], 0 to classes - 1; the engine refuses larger ones when the graph runs, and counts negative ones from
+ *   the last class: keep unlabelled inputs (-1) out
  * @returns a scalar, or [N] with reduction 'none'
  * @throws DynaError 'shape' | 'dtype' | 'usage'
  * @example const loss = crossEntropy(logits, labels, { smoothing: 0.1 })

@@ -39,7 +39,10 @@ export class WorkerHost {
     this.#worker = new Worker(file, { workerData: this.#flags, execArgv: [] });
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));
     this.#worker.on('error', (cause) => this.#end(cause));
-    this.#worker.on('messageerror', (cause) => this.#end(cause));
+    this.#worker.on('messageerror', (cause) => {
+      this.#end(cause);
+      void this.#worker.terminate();
+    });
     this.#exited = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
         this.#end(new Error(`exit code ${code}`));

@@ -97,4 +97,4 @@ function areaUnder(curve: readonly PrecisionPoint[]): number {
  * @example recallAt(classes[0].curve, 0.9)
  */
 export const recallAt = (curve: readonly PrecisionPoint[], precision: number): number =>
-  Math.max(0, ...curve.filter((p) => p.precision >= precision).map((p) => p.recall));
+  curve.reduce((best, p) => (p.precision >= precision ? Math.max(best, p.recall) : best), 0);

@@ -2,7 +2,7 @@ import { DynaError } from '../../errors.ts';
 import type { DType } from '../array.ts';
 import { broadcastShapes } from '../shape.ts';
 import { apply, noMacs, type Operator, type Rule, refuse, type Tensor } from '../tensor.ts';
-import { mapBroadcast } from './evaluate.ts';
+import { mapBroadcast, numberAt } from './evaluate.ts';
 import { constantOf, type Operand, operands, scalar } from './leaf.ts';
 
 type None = Record<never, never>;
@@ -238,8 +238,8 @@ export const Clip: Operator<None> = {
   evaluate: (x, attrs, types) =>
     mapBroadcast((v) =>
       Math.min(
-        x[2] ? Number(x[2].data[0]) : Number.POSITIVE_INFINITY,
-        Math.max(x[1] ? Number(x[1].data[0]) : Number.NEGATIVE_INFINITY, v),
+        x[2] ? numberAt(x[2], 0) : Number.POSITIVE_INFINITY,
+        Math.max(x[1] ? numberAt(x[1], 0) : Number.NEGATIVE_INFINITY, v),
       ),
     )([x[0]!], attrs, types),
 };
@@ -362,5 +362,5 @@ export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>
 /** The number of a constant scalar, or undefined. */
 export const constantNumber = (t: Tensor | undefined): number | undefined => {
   const value = constantOf(t);
-  return value && value.data.length === 1 ? Number(value.data[0]) : undefined;
+  return value && value.data.length === 1 ? numberAt(value, 0) : undefined;
 };

@@ -25,7 +25,7 @@ export function fill(dtype: DType, size: number, value: (i: number) => number): 
 }
 
 /** Element `i` as a number. */
-const numberAt = (a: NDArray, i: number): number =>
+export const numberAt = (a: NDArray, i: number): number =>
   a.dtype === 'float16' ? halfValue(Number(a.data[i])) : Number(a.data[i]);
 
 /** The multi-index of flat position `flat`, for row-major `dims`. */

@@ -58,6 +58,9 @@ const repeats = (a: ResizeAttrs, scales: readonly number[]): boolean => {
   return a.mode === 'nearest' && aligned && scales.every((s) => Number.isInteger(s) && s >= 1);
 };
 
+/** floor(size * scale), in the 32 bits that engines multiply in. */
+export const scaledSize = (size: number, scale: number): number => Math.floor(Math.fround(size * Math.fround(scale)));
+
 /** Interpolates to floor(size * scale) on each axis; inputs: x, nothing, scales (one for each axis, constant). */
 export const Resize: Operator<ResizeAttrs> = {
   name: 'Resize',
@@ -71,7 +74,7 @@ export const Resize: Operator<ResizeAttrs> = {
     const shape = x!.shape.map((d, i) => {
       if (scales[i] === 1) return d;
       if (typeof d !== 'number') throw new DynaError('shape', `Resize along the named axis "${d}" is not supported`);
-      return Math.floor(d * scales[i]!);
+      return scaledSize(d, scales[i]!);
     });
     return [{ dtype: x!.dtype, shape }];
   },

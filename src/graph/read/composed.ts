@@ -50,6 +50,9 @@ function range(c: Call): readonly Tensor[] {
   return [constant(ndarray(dtype, [count], values))];
 }
 
+/** Of a constant that is made here, not stored in the file: a few bytes should not ask for gigabytes. */
+const LARGEST_MASK = 2 ** 24;
+
 /** The part of each matrix on and above (or below) a diagonal; zeros elsewhere. */
 function triangle(c: Call): readonly Tensor[] {
   const x = c.input(0);
@@ -58,6 +61,7 @@ function triangle(c: Call): readonly Tensor[] {
   const matrix = x.shape.slice(-2);
   if (x.rank < 2 || !isConcrete(matrix)) c.refuse(`matrices of known sizes are expected, got ${formatShape(x.shape)}`);
   const [rows, columns] = matrix as [number, number];
+  if (rows * columns > LARGEST_MASK) c.refuse(`matrices of up to ${LARGEST_MASK} elements are supported`);
   const inside = Array.from({ length: rows * columns }, (_, i) => {
     const above = (i % columns) - Math.floor(i / columns) - k;
     return +(upper ? above >= 0 : above <= 0);
@@ -72,6 +76,7 @@ function localResponse(c: Call): readonly Tensor[] {
   const channels = x.shape[1];
   if (x.rank < 3 || typeof channels !== 'number' || size < 1)
     c.refuse(`it expects [N, C, ..], got ${formatShape(x.shape)}`);
+  if (size > 2 * channels) c.refuse(`its "size" is ${size}, more than twice the ${channels} channels that there are`);
   const pads = new Array<number>(2 * x.rank).fill(0);
   pads[1] = Math.floor((size - 1) / 2);
   pads[x.rank + 1] = Math.ceil((size - 1) / 2);

@@ -1,6 +1,7 @@
 import { elementName, isDType } from '../onnx/elements.ts';
 import { forEachNode, type OnnxGraph } from '../onnx/index.ts';
 import * as e from '../ops/elementwise.ts';
+import { numberAt } from '../ops/evaluate.ts';
 import { constant, constantOf, scalar } from '../ops/leaf.ts';
 import { FusedMatMul, Gemm, MatMul } from '../ops/linear.ts';
 import { PRelu } from '../ops/more.ts';
@@ -75,9 +76,7 @@ function power(c: Call): readonly Tensor[] {
   const [x, y] = [c.input(0), c.limit(1)!];
   const value = constantOf(y);
   if (!value || value.dtype === x.dtype || value.data.length !== 1) return [e.pow(x, y)];
-  return [
-    e.pow(x, value.dims.length === 0 ? scalar(Number(value.data[0]), x.dtype) : e.cast(constant(value), x.dtype)),
-  ];
+  return [e.pow(x, value.dims.length === 0 ? scalar(numberAt(value, 0), x.dtype) : e.cast(constant(value), x.dtype))];
 }
 
 function cast(c: Call): readonly Tensor[] {

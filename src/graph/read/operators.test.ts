@@ -317,6 +317,21 @@ const rows: Row[] = [
     ],
     { inputs: image, stored: [i64('zero', [0]), i64('two', [2]), i64('hw', [14, 15])] },
   ),
+  // In 64 bits 10 * 0.7 is 6.9999999 here: engines multiply in 32.
+  row('Resize by 0.7', node('Resize', ['x', '', 's']), {
+    inputs: images(3, 10, 10),
+    stored: [f32('s', [4], [1, 1, 0.7, 0.7])],
+  }),
+  row(
+    'Resize from 10 to 7 and from 9 to 5',
+    [
+      node('Shape', ['x'], 'shape'),
+      node('Slice', ['shape', 'zero', 'two'], 'lead'),
+      node('Concat', ['lead', 'hw'], 'sizes', { axis: 0 }),
+      node('Resize', ['x', '', '', 'sizes']),
+    ],
+    { inputs: images(3, 10, 9), stored: [i64('zero', [0]), i64('two', [2]), i64('hw', [7, 5])] },
+  ),
   row('Resize, cubic', node('Resize', ['x', '', 's'], 'y', { mode: 'cubic', cubic_coeff_a: float(-0.5) }), {
     inputs: image,
     stored: [f32('s', [4], [1, 1, 2, 2])],

@@ -5,6 +5,9 @@ import { applyAll, type Tensor } from '../tensor.ts';
 import type { Call, Converters } from './call.ts';
 import type { Sequence } from './env.ts';
 
+/** A sequence lives in the graph, a node for each of its tensors. */
+const MOST_PARTS = 4096;
+
 /**
  * Pieces of an axis as a list; pieces of one element lose it unless `keepdims`. ONNX ignores that attribute where a size
  * is given, but PyTorch's exporter relies on it, and ONNX Runtime does as PyTorch means.
@@ -18,6 +21,7 @@ function splitToSequence(c: Call): Sequence {
   if (typeof total !== 'number') c.refuse(`the named axis "${total}" of ${formatShape(x.shape)} cannot be divided`);
   const scalar = given && c.value(1)!.dims.length === 0;
   const each = scalar || !given ? Math.max(given?.[0] ?? 1, 1) : 0;
+  if (each > 0 && (total as number) / each > MOST_PARTS) c.refuse(`more than ${MOST_PARTS} pieces are not supported`);
   const equal = (size: number): number[] =>
     Array.from({ length: Math.ceil(size / each) }, (_, i) => Math.min(each, size - i * each));
   const parts = applyAll(Split, [x, ints(each > 0 ? equal(total as number) : given!)], { axis });

@@ -1,7 +1,7 @@
 import { type NDArray, ndarray, sizeOf } from '../array.ts';
 import { over, productOf } from '../dims.ts';
 import { constant, ints } from '../ops/leaf.ts';
-import { Resize, type ResizeAttrs } from '../ops/more.ts';
+import { Resize, type ResizeAttrs, scaledSize } from '../ops/more.ts';
 import {
   Concat,
   ConstantOfShape,
@@ -110,6 +110,7 @@ function split(c: Call): readonly Tensor[] {
   const size = x.shape[axis]!;
   if (typeof size !== 'number') c.refuse(`the named axis "${size}" of ${formatShape(x.shape)} cannot be divided`);
   const each = Math.ceil(size / parts);
+  if (parts !== c.node.outputs.length) c.refuse(`"num_outputs" is ${parts}, but it has ${c.node.outputs.length}`);
   if (parts < 1 || each * (parts - 1) > size || (c.opset < 18 && size % parts !== 0))
     c.refuse(`${size} does not divide into ${parts} parts`);
   const sizes = Array.from({ length: parts }, (_, i) => (i < parts - 1 ? each : size - each * (parts - 1)));
@@ -205,8 +206,9 @@ function resizeScales(c: Call, x: Tensor, old: boolean): number[] {
     const d = x.shape[i]!;
     if (out === d) return 1;
     const scale = typeof out === 'number' && typeof d === 'number' ? Math.fround(out / d) : Number.NaN;
-    if (Math.floor((d as number) * scale) !== out) c.refuse(`axis ${i} cannot be resized from ${d} to ${out ?? '?'}`);
-    return scale;
+    // Rounded to 32 bits it may fall a little short: then the next larger one serves.
+    const found = [scale, Math.fround(scale * (1 + 2 ** -23))].find((s) => scaledSize(d as number, s) === out);
+    return found ?? c.refuse(`axis ${i} cannot be resized from ${d} to ${out ?? '?'}`);
   });
 }
 

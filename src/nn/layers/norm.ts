@@ -108,7 +108,7 @@ export const groupNorm = (x: Tensor, options: GroupNormOptions = {}): Tensor =>
  * @param x [N, ..., features]
  * @returns the shape of x
  * @throws DynaError 'shape' when a normalised axis has no known size
- * @example tokens = add(tokens, attention(layerNorm(tokens)))
+ * @example tokens = add(tokens, multiHeadAttention(layerNorm(tokens), { heads: 4 }))
  */
 export const layerNorm = (x: Tensor, options: LayerNormOptions = {}): Tensor =>
   layer('layerNorm', options, () => {
