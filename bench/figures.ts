@@ -1,4 +1,4 @@
-// npm run figures: writes the tables of README.md and docs/decisions.md from results/*.json.
+// npm run figures: writes the tables of README.md and of pages in docs/ from results/*.json.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Summary } from '../src/report/types.ts';
 
@@ -119,10 +119,51 @@ function realisation(): string {
   ].join('\n');
 }
 
+interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+type Curves = Readonly<Record<string, { readonly lessRandom?: Interval }>>;
+
+/** How maps are called on the page. */
+const methods: Readonly<Record<string, string>> = {
+  gradient: 'gradient',
+  gradientTimesInput: 'gradient x input',
+  smoothGrad: 'SmoothGrad',
+  integratedGradients: 'integrated gradients',
+  rise: 'RISE',
+  edges: 'edges of the image (control)',
+};
+
+function saliency(): string {
+  const { decisions, images, command } = json<{
+    decisions: Readonly<Record<string, { readonly deletion: Curves; readonly insertion: Curves }>>;
+    images: { readonly explained: number };
+    command: string;
+  }>('saliency');
+  const interval = ({ mean, low, high }: Interval) => `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+  const names = Object.keys(decisions);
+  const rows = Object.entries(methods).map(([key, name]) => [
+    name,
+    ...names.flatMap((d) =>
+      [decisions[d]!.deletion, decisions[d]!.insertion].map((c) => interval(c[key]!.lessRandom!)),
+    ),
+  ]);
+  return [
+    `Area under the curve less that of random orders, ${images.explained} test images, 95 % intervals. Deletion should be below zero, insertion above it; an interval with zero in it is no better than chance.`,
+    '',
+    table(['', ...names.flatMap((d) => [`${d}, deletion`, 'insertion'])], rows),
+    '',
+    `Made by \`${command}\` ([results/saliency.json](../results/saliency.json)).`,
+  ].join('\n');
+}
+
 /** The generated sections of each page. */
 const pages: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
   'README.md': { demo, training },
   'docs/decisions.md': { realisation },
+  'docs/explain.md': { saliency },
 };
 
 /** A page as the results say it should be. */
