@@ -195,7 +195,8 @@ export async function run(): Promise<void> {
       await Promise.all(decided.runners.map((r) => r.close()));
     }
   }
-  await writeResult('saliency', 'npm run bench -- saliency', {
+  const fewer = process.env.DYNANEURAL_BENCH_IMAGES ? `DYNANEURAL_BENCH_IMAGES=${n} ` : '';
+  await writeResult('saliency', `${fewer}npm run bench -- saliency`, {
     what,
     data: splits.name,
     images: { explained: n, checked: checked.dims[0], which: 'the first of the official test split' },
