@@ -40,7 +40,7 @@ export async function writeWhole(path: string, content: string): Promise<void> {
   await rename(temporary, path);
 }
 
-/** JSON has no infinities: they are written as words. */
+/** JSON has no infinities and no large whole numbers: they are written as words. */
 export const toJson = (value: unknown): string =>
   JSON.stringify(
     value,
@@ -49,7 +49,9 @@ export const toJson = (value: unknown): string =>
         ? String(v)
         : ArrayBuffer.isView(v)
           ? Array.from(v as Float32Array)
-          : v,
+          : typeof v === 'bigint'
+            ? String(v)
+            : v,
     1,
   );
 
