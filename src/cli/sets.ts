@@ -75,7 +75,7 @@ export async function openParts(data: string, request: SplitRequest, like: Like,
     });
   const all = isOfficial(data)
     ? await official(data, 'train', cx)
-    : await folder(await splitFolder(data, 'train'), like, cx);
+    : await labelledFolder(await splitFolder(data, 'train'), like, cx);
   const own = isOfficial(data) || (await isFolder(join(data, 'test')));
   if (own && request.test !== undefined)
     throw new DynaError('usage', `--test cuts a part off data without a test split, but ${data} has its own`, {
@@ -122,7 +122,7 @@ export async function openParts(data: string, request: SplitRequest, like: Like,
 const normalisation = (data: string, train: Dataset): { mean: number[]; std: number[] } =>
   isOfficial(data) ? { mean: train.mean, std: train.std } : channelStatistics(train);
 
-/** The test split of official data, a folder's `test`, or else the whole folder. */
+/** The test split of official data, a folder's `test`, or else the whole folder, labelled or not. */
 export async function openTest(data: string, like: Like, cx: Context): Promise<Dataset> {
   const opened = isOfficial(data)
     ? await official(data, 'test', cx)
@@ -148,10 +148,19 @@ async function official(name: DatasetName, split: Split, cx: Context): Promise<D
   }
 }
 
+async function labelledFolder(path: string, like: Like, cx: Context): Promise<Dataset> {
+  const ds = await folder(path, like, cx);
+  if (ds.classes.length === 0)
+    throw new DynaError('data', `the ${whole(ds.length)} images in ${path} have no labels`, {
+      fix: 'put them into one sub-folder for each class',
+    });
+  return ds;
+}
+
 async function folder(path: string, like: Like, cx: Context): Promise<Dataset> {
   const [channels, height, width] = like.shape ?? [];
   const size = like.size ?? (height && width ? ([height, width] as const) : undefined);
-  const ds = await imageFolder(path, {
+  return imageFolder(path, {
     ...(size ? { size } : {}),
     ...((like.channels ?? channels) ? { channels: (like.channels ?? channels) as 1 | 3 } : {}),
     ...(like.classes ? { classes: like.classes } : {}),
@@ -159,11 +168,6 @@ async function folder(path: string, like: Like, cx: Context): Promise<Dataset> {
     std: [1],
     onNote: cx.note,
   });
-  if (ds.classes.length === 0)
-    throw new DynaError('data', `the ${whole(ds.length)} images in ${path} have no labels`, {
-      fix: 'put them into one sub-folder for each class',
-    });
-  return ds;
 }
 
 async function checkedFolder(data: string): Promise<string> {

@@ -41,6 +41,7 @@ export async function naming<T>(path: string, work: () => Promise<T> | T): Promi
 /**
  * The data that a model is reported on: a named set's test split, or what its run held back for that.
  *
+ * @param labels whether they are needed; times and pictures can do without
  * @throws DynaError 'usage' where neither is known, 'data' where it does not fit the model
  */
 export async function testData(
@@ -48,6 +49,7 @@ export async function testData(
   { run }: Source,
   { preprocessing, classes }: ModelCard,
   cx: Context,
+  labels: 'needed' | 'optional' = 'needed',
 ): Promise<Dataset> {
   const { shape, mean, std } = preprocessing;
   const like = { shape, mean, std, classes };
@@ -65,6 +67,12 @@ export async function testData(
       'data',
       `the model takes inputs ${formatShape(shape)}, ${ds.name} has ${formatShape(ds.shape)}`,
     );
+  if (ds.classes.length === 0) {
+    if (labels === 'optional') return ds;
+    throw new DynaError('data', `the ${ds.length} images of ${ds.name} have no labels`, {
+      fix: 'put them into one sub-folder for each class',
+    });
+  }
   if (ds.classes.length !== classes.length)
     throw new DynaError(
       'data',

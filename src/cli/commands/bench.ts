@@ -56,7 +56,7 @@ export async function bench(path: string, options: BenchOptions, cx: Context): P
 
 async function imagesFor({ data, batch: wanted = 64 }: BenchOptions, source: Source, card: ModelCard, cx: Context) {
   if (data !== undefined || source.run) {
-    const ds = await testData(data, source, card, cx);
+    const ds = await testData(data, source, card, cx, 'optional');
     const batch = Math.min(wanted, ds.length);
     // In an order without classes: folders are sorted by them.
     const mixed = subset(ds, new Random(1, 0).permutation(ds.length));

@@ -53,7 +53,7 @@ async function exhibitsOf(model: string | undefined, options: StudioOptions, cx:
     throw new DynaError('usage', '--data is for the inputs of a model, got none', { fix: 'name a model first' });
   return {
     models,
-    ...(first && wanted ? { inputs: await testData(data, first, first.card, cx) } : {}),
+    ...(first && wanted ? { inputs: await testData(data, first, first.card, cx, 'optional') } : {}),
     ...(limit === undefined ? {} : { limit }),
     runs: (await Promise.all(runs.map((path) => metricsOf(path, more.includes(path))))).flat(),
   };

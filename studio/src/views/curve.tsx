@@ -25,7 +25,7 @@ export function Curve({ session, axis }: { session: Session; axis: Axis }) {
   const { curve, settings } = session.known.value;
   const xs = positions(session, axis);
   const labelled = curve[0]?.accuracy !== undefined;
-  const values = curve.map((s) => (labelled ? s.accuracy! : agreement(session, s.shares)));
+  const values = curve.map((s) => (labelled ? s.accuracy! : onFullPath(session, s.shares)));
   const known = xs.flatMap((x, i) =>
     x === undefined ? [] : [{ x, y: values[i]!, certified: settings[i]!.certified }],
   );
@@ -59,7 +59,7 @@ export function Curve({ session, axis }: { session: Session; axis: Axis }) {
         ticks: width < 420 ? 4 : 7,
       },
       y: {
-        label: labelled ? 'accuracy' : 'same answer as the full model',
+        label: labelled ? 'accuracy' : 'inputs on the full path',
         labelArrow: 'none',
         tickFormat: (v: number) => percent(v, 1),
         ticks: 4,
@@ -114,8 +114,8 @@ export function Curve({ session, axis }: { session: Session; axis: Axis }) {
   );
 }
 
-/** Without labels: the share of inputs that go the full way, which certainly get the full model's answer. */
-const agreement = (session: Session, shares: readonly number[]): number => {
+/** What can be told without labels: the share of inputs that go the full way, which certainly get the full model's answer. */
+const onFullPath = (session: Session, shares: readonly number[]): number => {
   const { paths } = session.known.value.table;
   const full = Math.max(...paths.map((p) => p.macs));
   return paths.reduce((sum, p, i) => sum + (p.macs === full ? (shares[i] ?? 0) : 0), 0);
