@@ -1,6 +1,5 @@
 import {
   certify,
-  exactPolicy,
   exponential,
   gumbel,
   macTarget,
@@ -11,12 +10,13 @@ import {
   type Tensor,
   type Trained,
 } from 'dynaneural';
-import { type Net, type Thresholds, waysOf } from 'dynaneural/dynamic';
+import type { Net, Thresholds } from 'dynaneural/dynamic';
 import { aimedAt } from './shared/aim.ts';
 import { type Block, backbone, inTurn } from './shared/backbone.ts';
 import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from './shared/data.ts';
+import { overEveryWay } from './shared/every-way.ts';
 import { augment, type Recipe, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
 import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
@@ -55,7 +55,6 @@ const isGate = (name: string): boolean => /\/gate\d+\//.test(name);
 
 function trainWays(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Trained> {
   const made = gatedNet(cx, splits);
-  const ways = waysOf(made);
   return trainOnce(
     cx,
     `depth-exact-${seed}`,
@@ -64,14 +63,7 @@ function trainWays(cx: Context, splits: Splits, plain: Trained, seed: number): P
     {
       data: splits.train,
       start: startOf(made, plain.weights),
-      options: {
-        paths: ways.map((w) => w.choices).reverse(),
-        // The full way's is the last: it is to stay as good as it was.
-        weights: ways.map((_, i) => (i === ways.length - 1 ? 1 : everyWay.weight)),
-        distill: everyWay.distill,
-        decisions: exactPolicy(),
-        cost: macTarget(AIM),
-      },
+      options: overEveryWay(made, everyWay),
     },
   );
 }

@@ -1,4 +1,4 @@
-import { exactPolicy, macTarget, masked, net, recalibrate, skip, type Trained, waysOf, widths } from 'dynaneural';
+import { masked, net, recalibrate, skip, type Trained, widths } from 'dynaneural';
 import { takeBatch } from 'dynaneural/data';
 import { decisionsOf, forcedThresholds, type Net, ownThresholds, thresholdName } from 'dynaneural/dynamic';
 import { encodeModel, type NDArray, ndarray, stripDefaults, toOnnx } from 'dynaneural/graph';
@@ -9,6 +9,7 @@ import { dynamicRow, gains, ownBaselines, staticRow } from './shared/compare.ts'
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits } from './shared/data.ts';
 import { plainBytes, sparseBytes } from './shared/evaluate.ts';
+import { overEveryWay } from './shared/every-way.ts';
 import { augment, type Recipe, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
 import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
@@ -45,7 +46,7 @@ const modes = {
 
 /** First every mode with a loss of its own, taught by the full one (sandwich rule); then the gates, on every way, from there. */
 const sandwich = { epochs: 3, distill: { weight: 1, temperature: 1 } };
-const gated = { epochs: 2, macs: 0.5, weight: 0.25 };
+const gated = { ...sandwich, epochs: 2, macs: 0.5, weight: 0.25 };
 const longest: Recipe = { ...tuning, epochs: sandwich.epochs + gated.epochs };
 
 async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Trained> {
@@ -61,7 +62,6 @@ async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: num
       options: { distill: sandwich.distill, paths: Object.values(modes) },
     },
   );
-  const ways = waysOf(made);
   const trained = await trainOnce(
     cx,
     `dynstatic-gates-${seed}`,
@@ -70,13 +70,7 @@ async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: num
     {
       data: splits.train,
       start: slim.weights,
-      options: {
-        paths: ways.map((w) => w.choices).reverse(),
-        weights: ways.map((_, i) => (i === ways.length - 1 ? 1 : gated.weight)),
-        distill: sandwich.distill,
-        decisions: exactPolicy(),
-        cost: macTarget(gated.macs),
-      },
+      options: overEveryWay(made, gated),
     },
   );
   const thresholds = await aimedAt(cx, `dynstatic-${seed}-before`, trained, splits.tune, gated.macs);

@@ -150,11 +150,16 @@ async function official(name: DatasetName, split: Split, cx: Context): Promise<D
 
 async function labelledFolder(path: string, like: Like, cx: Context): Promise<Dataset> {
   const ds = await folder(path, like, cx);
-  if (ds.classes.length === 0)
-    throw new DynaError('data', `the ${whole(ds.length)} images in ${path} have no labels`, {
+  requireLabels(ds);
+  return ds;
+}
+
+/** @throws DynaError 'data' for images without labels */
+export function requireLabels({ name, length, classes }: Dataset): void {
+  if (classes.length === 0)
+    throw new DynaError('data', `the ${whole(length)} images in ${name} have no labels`, {
       fix: 'put them into one sub-folder for each class',
     });
-  return ds;
 }
 
 async function folder(path: string, like: Like, cx: Context): Promise<Dataset> {

@@ -6,7 +6,7 @@ import { formatShape, type NDArray, sameShape } from '../graph/index.ts';
 import { openModel } from './certified.ts';
 import type { Context } from './context.ts';
 import { isRunFolder, openRun, type Run, runParts } from './run-folder.ts';
-import { openTest } from './sets.ts';
+import { openTest, requireLabels } from './sets.ts';
 
 /** A model as commands name it: a file, or the folder of a run. */
 export interface Source {
@@ -67,12 +67,8 @@ export async function testData(
       'data',
       `the model takes inputs ${formatShape(shape)}, ${ds.name} has ${formatShape(ds.shape)}`,
     );
-  if (ds.classes.length === 0) {
-    if (labels === 'optional') return ds;
-    throw new DynaError('data', `the ${ds.length} images of ${ds.name} have no labels`, {
-      fix: 'put them into one sub-folder for each class',
-    });
-  }
+  if (ds.classes.length === 0 && labels === 'optional') return ds;
+  requireLabels(ds);
   if (ds.classes.length !== classes.length)
     throw new DynaError(
       'data',

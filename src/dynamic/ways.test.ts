@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../graph/index.ts';
 import { classify, conv, residual } from '../nn/index.ts';
 import { costTable } from './cost.ts';
-import { cut, decisionsOf, exit, experts, type Net, net, skip, traceWay, waysOf, widths } from './index.ts';
+import { cut, exit, experts, type Net, net, skip, traceWay, waysOf, widths } from './index.ts';
 
 const spec = { input: [3, 8, 8], classes: 4, onWarning: () => {} };
 const stem = (x: Tensor) => conv(x, 8, { activation: 'relu' });
@@ -55,8 +55,6 @@ describe('ways', () => {
       const met = traced.met.map((m) => [m.decision.name, m.decision.options[m.option]!.name]);
       expect(Object.fromEntries(met)).toEqual(way.choices);
       expect(traced.macs).toBeCloseTo(way.macs / most, 12);
-      // What is not reached is not fixed: it is not there.
-      expect(decisionsOf(traced.net).filter((d) => d.name in way.choices)).toEqual([]);
     }
   });
 });

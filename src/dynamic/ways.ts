@@ -76,8 +76,6 @@ export function waysOf(net: Net): Way[] {
 
 /** A way as training sees it. */
 export interface TracedWay {
-  /** With the way's choices fixed. */
-  readonly net: Net;
   /** The decisions that are met on it, and their scores there. */
   readonly met: readonly FixedChoice[];
   /** As a share of the dearest way's. */
@@ -85,18 +83,17 @@ export interface TracedWay {
 }
 
 /**
- * What is computed on a way: its answer, and the scores of the decisions that lead there.
+ * What decides on a way: the scores of the decisions that lead there, and what it costs.
  *
  * @throws DynaError 'usage' for a decision or an option that the net does not have
  */
 export function traceWay(net: Net, choices: Choices): TracedWay {
-  const { net: own, scores } = fixedScores(net, choices);
+  const scores = fixedScores(net, choices);
   const taken = new Map(scores.map((s) => [s.decision.name, s.option]));
   const needs = conditions(net);
   const table = costTable(net);
   const most = extremeMacs({ decisions: decisionsOf(net), regions: table }, Math.max);
   return {
-    net: own,
     met: scores.filter((s) => [...(needs.get(s.decision.name) ?? [])].every(([d, k]) => taken.get(d) === k)),
     macs: pathCost(table, (d) => taken.get(d)).macs / most,
   };

@@ -93,14 +93,11 @@ export interface FixedChoice {
   readonly option: number;
 }
 
-/** The answer of a net with fixed choices, and the scores of the decisions that were fixed, also of those that are not reached. */
-export function fixedScores(
-  net: Net,
-  choices: Choices,
-): { readonly net: Net; readonly scores: readonly FixedChoice[] } {
+/** The scores of the decisions that choices fix, also of those that are not reached. */
+export function fixedScores(net: Net, choices: Choices): readonly FixedChoice[] {
   const scores: FixedChoice[] = [];
-  const output = fix(net, choices, false, (decision, score, option) => scores.push({ decision, score, option }));
-  return { net: { ...net, output }, scores };
+  fix(net, choices, false, (decision, score, option) => scores.push({ decision, score, option }));
+  return scores;
 }
 
 /**
