@@ -17,7 +17,7 @@ import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from './shared/data.ts';
 import { overEveryWay } from './shared/every-way.ts';
-import { augment, type Recipe, trainOnce, weightsDigest } from './shared/fit.ts';
+import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
 import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
 import type { CurvePoint, Findings, Works } from './shared/system.ts';
@@ -48,8 +48,6 @@ const everyWay = { weight: 0.25, distill: { weight: 1, temperature: 3 }, macs: A
 const gumbelWay = { temperature: [5, 0.5], macs: AIM, epochs: 2 } as const;
 /** Or draws and rewards; the last gates are freed first, over the first third (BlockDrop, Wu et al. 2018, arXiv:1711.08393). */
 const reinforceWay = { price: 0.3, entropy: 0.01, curriculum: 1 / 3, epochs: 2 } as const;
-/** No net is trained longer than its rivals. */
-const longest: Recipe = { ...tuning, epochs: everyWay.epochs + gumbelWay.epochs };
 
 const isGate = (name: string): boolean => /\/gate\d+\//.test(name);
 
@@ -155,7 +153,7 @@ async function run(cx: Context): Promise<Findings> {
     }
   }
   const main = judged[MAIN]!;
-  const rivals = await standing(cx, splits, plain, main, longest);
+  const rivals = await standing(cx, splits, plain, main);
   const times: Record<string, Timed[]> = {};
   for (const [name, list] of Object.entries(judged)) {
     times[name] = [];

@@ -10,7 +10,7 @@ import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits } from './shared/data.ts';
 import { plainBytes, sparseBytes } from './shared/evaluate.ts';
 import { overEveryWay } from './shared/every-way.ts';
-import { augment, type Recipe, trainOnce, weightsDigest } from './shared/fit.ts';
+import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
 import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
 import { stat } from './shared/stats.ts';
@@ -47,7 +47,6 @@ const modes = {
 /** First every mode with a loss of its own, taught by the full one (sandwich rule); then the gates, on every way, from there. */
 const sandwich = { epochs: 3, distill: { weight: 1, temperature: 1 } };
 const gated = { ...sandwich, epochs: 2, macs: 0.5, weight: 0.25 };
-const longest: Recipe = { ...tuning, epochs: sandwich.epochs + gated.epochs };
 
 async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Trained> {
   const made = switchNet(cx, splits);
@@ -166,7 +165,7 @@ async function run(cx: Context): Promise<Findings> {
     apart.push(Math.max(...(await phase(cx, `${id}-differences`, own, () => differences(model, images)))));
     switches.push(await phase(cx, `${id}-switching`, own, () => switching(model, one, cx.quick ? 10 : 200)));
   }
-  const rivals = await standing(cx, splits, plain, judged, longest);
+  const rivals = await standing(cx, splits, plain, judged);
   const times: Timed[] = [];
   for (const j of judged) times.push(await timesOf(cx, j, rivals));
   const wayOf = (choices: Readonly<Record<string, string>>) =>

@@ -24,7 +24,7 @@ const CARRIED = 0.5;
  * (Kubaty et al. 2024, arXiv:2407.14320). No smoothing: it spoils the order of right and wrong by confidence, which exits live
  * on (Xia et al. 2024, arXiv:2403.14715).
  */
-const recipe: Recipe = { ...tuning, epochs: 5, rate: 0.05, more: { weights, distill, CARRIED } };
+const recipe: Recipe = { ...tuning, more: { weights, distill, CARRIED } };
 
 /** Features need not bend to be an answer at once (MSDNet, Huang et al. 2018): a few of the head's own stand between. */
 const head = (x: Tensor): Tensor => classify(conv(x, 64, { kernel: 1, norm: 'batch', activation: 'relu' }));
@@ -141,7 +141,7 @@ async function run(cx: Context): Promise<Findings> {
     }
   }
   const main = judged.confidence!;
-  const rivals = await standing(cx, splits, plain, main, recipe);
+  const rivals = await standing(cx, splits, plain, main);
   const times: Record<string, Timed[]> = {};
   for (const { name } of contests) {
     times[name] = [];

@@ -21,7 +21,14 @@ export const OTHERS: readonly Stage[] = [
 ];
 
 const teacher = { weight: 0.5, temperature: 4 };
-const tuned = (epochs: number, seed: number, more: unknown): Recipe => ({ ...tuning, batch: 64, epochs, seed, more });
+const tuned = (epochs: number, seed: number, more: unknown): Recipe => ({
+  ...tuning,
+  batch: 64,
+  rate: 0.03,
+  epochs,
+  seed,
+  more,
+});
 
 export const trainPlain = (cx: Context, { train }: Splits): Promise<Trained> =>
   trainOnce(cx, 'channels-plain', plainNet(train, layersOf(cx)), quickly(cx, recipe), { data: train });

@@ -4,7 +4,7 @@ import { type Against, type Facts, staticRow } from './compare.ts';
 import type { Context } from './context.ts';
 import type { Splits } from './data.ts';
 import { accuracyOf } from './evaluate.ts';
-import { type Recipe, trainOnce } from './fit.ts';
+import { trainOnce } from './fit.ts';
 import { macsOf, plainNet, quickly, recipe, shapeAt, shapeOf, tuning } from './static.ts';
 import type { Contender } from './system.ts';
 import type { Timed } from './times.ts';
@@ -22,27 +22,23 @@ export interface Rivals {
 }
 
 /**
- * The backbone; the backbone tuned as long as the dynamic net was, which is what its gain is taken against; and
+ * The backbone; the backbone tuned as long as a dynamic net may be, which is what its gain is taken against; and
  * the smallest static net that costs no less than the dynamic nets do in the mean, trained as long as they were in all.
- *
- * @param tuned how the dynamic nets were tuned after the backbone
  */
 export async function standing(
   cx: Context,
   { train, test }: Splits,
   plain: Trained,
   trials: readonly { readonly macs: number }[],
-  tuned: Recipe = tuning,
 ): Promise<Rivals> {
   const mean = trials.reduce((sum, t) => sum + t.macs, 0) / trials.length;
   const shape = shapeAt(train, shapeOf(cx), mean);
-  const longer = { ...recipe, epochs: recipe.epochs + tuned.epochs };
+  const longer = { ...recipe, epochs: recipe.epochs + tuning.epochs };
   const name = `static-${shape.groups.join('')}-${shape.widths.at(-1)}`;
   const from = { data: train, start: untrained(train, shape) };
   const same = await trainOnce(cx, name, plainNet(train, shape), quickly(cx, longer), from);
-  const { more: _, ...how } = tuned;
   const start = { data: train, start: plain.weights };
-  const further = await trainOnce(cx, 'static-further', plain.net, quickly(cx, how), start);
+  const further = await trainOnce(cx, 'static-further', plain.net, quickly(cx, tuning), start);
   const against = async (title: string, model: Weighted): Promise<Against> => ({
     accuracy: accuracyOf(await answersOf(cx, title, model, {}, test), test),
     macs: macsOf(model.net),

@@ -16,8 +16,11 @@ export const recipe: Recipe = {
   seed: 1,
 };
 
-/** How a dynamic net is tuned that starts from the backbone; a static net tuned so too is what its gain is taken against. */
-export const tuning: Recipe = { epochs: 3, batch: 128, rate: 0.03, warmup: 0.1, decay: 5e-4, smoothing: 0, seed: 1 };
+/**
+ * How a dynamic net is tuned that starts from the backbone, for that many epochs in all at the most; a static net tuned so too
+ * is what its gain is taken against.
+ */
+export const tuning: Recipe = { epochs: 5, batch: 128, rate: 0.05, warmup: 0.1, decay: 5e-4, smoothing: 0, seed: 1 };
 
 /** The same in the quick form. */
 export const quickly = (cx: Context, r: Recipe): Recipe => (cx.quick ? { ...r, epochs: 1, batch: 32 } : r);
