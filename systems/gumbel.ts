@@ -94,7 +94,7 @@ const learn = (
     { ...quickly(cx, recipe), seed, more: { rate: 'constant', more } },
     {
       data: train,
-      start: untrained(train, shapeOf(cx)),
+      start: untrained(train, shapeOf(cx).widths[0]),
       validation: tune,
       options: { schedule: constantRate(recipe.rate), ...options },
     },

@@ -18,13 +18,23 @@ export interface PackedInputs {
   readonly labels: readonly number[];
 }
 
+/** A training in the manifest. */
+export interface ListedRun {
+  readonly name: string;
+  readonly file: string;
+  /** Streams the file's lines as they come. */
+  readonly events?: string;
+  readonly finished?: true;
+  /** When the file was last written, in milliseconds since 1970, where it is shown as it was then. */
+  readonly still?: number;
+}
+
 /** What a page finds at `data/studio.json`. */
 export interface Manifest {
   readonly version: string;
   readonly models: readonly { readonly name: string; readonly file: string }[];
   readonly inputs?: PackedInputs;
-  /** Trainings; `events` streams the file's lines as they come. */
-  readonly runs: readonly { readonly name: string; readonly file: string; readonly events?: string }[];
+  readonly runs: readonly ListedRun[];
   /** Whether the page may ask the training to stop. */
   readonly stoppable?: true;
 }
@@ -33,8 +43,10 @@ export interface Manifest {
 export interface MetricsSource {
   readonly name: string;
   readonly path: string;
-  /** Whether no more lines will come. */
+  /** Whether it was trained to its end. */
   readonly finished?: boolean;
+  /** When it was last written, in milliseconds since 1970, where no more lines are awaited. */
+  readonly still?: number;
 }
 
 /** What a studio is made of. */
@@ -44,7 +56,7 @@ export interface Exhibits {
   /** At most so many inputs, evenly spaced over the set; default 1000. */
   readonly limit?: number;
   readonly runs?: readonly MetricsSource[];
-  /** Whether the lines of unfinished runs are streamed: false for a hosted build. */
+  /** Whether the lines of runs that are neither finished nor still are streamed: false for a hosted build. */
   readonly live?: boolean;
   readonly stoppable?: boolean;
 }
@@ -84,10 +96,11 @@ export function dataFiles({ models = [], inputs, limit = 1000, runs = [], live, 
     version,
     models: models.map(({ name }, i) => ({ name, file: `models/${i}.onnx` })),
     ...(packed ? { inputs: packed } : {}),
-    runs: runs.map(({ name, finished }, i) => ({
+    runs: runs.map(({ name, finished, still }, i) => ({
       name,
       file: `runs/${i}.jsonl`,
-      ...(live && !finished ? { events: `runs/${i}/events` } : {}),
+      ...(live && !finished && still === undefined ? { events: `runs/${i}/events` } : {}),
+      ...(finished ? { finished: true } : still === undefined ? {} : { still }),
     })),
     ...(stoppable ? { stoppable: true } : {}),
   };

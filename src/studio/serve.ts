@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DynaError } from '../errors.ts';
 import { streamLines } from './events.ts';
 import { refusal } from './guard.ts';
@@ -24,10 +25,13 @@ export interface Studio {
   readonly port: number;
   /** What requests that change something must carry. */
   readonly token: string;
+  /** Where `ended` holds, pages first get the last lines and the word that nothing more will come. */
   close(): Promise<void>;
 }
 
 const PORT = 4870;
+/** So long may pages take to read the end. */
+const GRACE_MS = 2000;
 
 /** The page runs its own scripts and the engine, and talks to nobody else. */
 const policy = [
@@ -62,8 +66,9 @@ const headers = {
  */
 export async function serveStudio(site: Site, options: ServeOptions = {}): Promise<Studio> {
   const token = randomBytes(18).toString('base64url');
+  const streams = new Set<Promise<void>>();
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    void respond(site, options, token, request, response).catch((error: unknown) => {
+    void respond(site, options, token, streams, request, response).catch((error: unknown) => {
       if (!response.headersSent) say(response, 500, (error as Error).message);
       else response.destroy();
     });
@@ -75,11 +80,12 @@ export async function serveStudio(site: Site, options: ServeOptions = {}): Promi
     url: `http://127.0.0.1:${port}/${options.onStop ? `?token=${token}` : ''}`,
     port,
     token,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      if (options.ended?.()) await Promise.race([Promise.all(streams), delay(GRACE_MS, undefined, { ref: false })]);
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 
@@ -113,6 +119,7 @@ async function respond(
   site: Site,
   { follow = [], ended = () => false, onStop }: ServeOptions,
   token: string,
+  streams: Set<Promise<void>>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -130,7 +137,11 @@ async function respond(
   const followed = events ? follow[Number(events[1])] : undefined;
   if (followed !== undefined) {
     const from = Number(request.headers['last-event-id'] ?? 0);
-    return streamLines(followed, response, Number.isSafeInteger(from) ? from : 0, ended);
+    const stream = streamLines(followed, response, Number.isSafeInteger(from) ? from : 0, ended);
+    streams.add(stream);
+    await stream;
+    streams.delete(stream);
+    return;
   }
   const file = site.get(path);
   if (!file) return say(response, 404, 'there is no such file in this studio');

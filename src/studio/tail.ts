@@ -6,6 +6,8 @@ export interface Grown {
   readonly lines: readonly { readonly text: string; readonly end: number }[];
   /** Whether the file was cut back or started anew: what was read before no longer holds. */
   readonly restarted: boolean;
+  /** When the file was last written, in milliseconds since 1970; undefined where there is none. */
+  readonly written?: number;
 }
 
 const NEWLINE = 10;
@@ -26,7 +28,7 @@ export class Tail {
     const file = await open(this.#path).catch(() => undefined);
     if (!file) return { lines: [], restarted: false };
     try {
-      const { size } = await file.stat();
+      const { size, mtimeMs: written } = await file.stat();
       const restarted = size < this.#at;
       if (restarted) this.#at = 0;
       const bytes = Buffer.alloc(Math.min(size - this.#at, CHUNK));
@@ -38,7 +40,7 @@ export class Tail {
         start = i + 1;
       }
       this.#at += start;
-      return { lines, restarted };
+      return { lines, restarted, written };
     } finally {
       await file.close();
     }

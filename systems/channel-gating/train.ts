@@ -1,5 +1,6 @@
 import { everyWidth, exponential, gumbel, macTarget, recalibrate, type Trained } from 'dynaneural';
 import type { Net } from 'dynaneural/dynamic';
+import { untrained } from '../shared/backbone.ts';
 import type { Context } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
 import { augment, type Recipe, trainOnce } from '../shared/fit.ts';
@@ -31,7 +32,10 @@ const tuned = (epochs: number, seed: number, more: unknown): Recipe => ({
 });
 
 export const trainPlain = (cx: Context, { train }: Splits): Promise<Trained> =>
-  trainOnce(cx, 'channels-plain', plainNet(train, layersOf(cx)), quickly(cx, recipe), { data: train });
+  trainOnce(cx, 'channels-plain', plainNet(train, layersOf(cx)), quickly(cx, recipe), {
+    data: train,
+    start: untrained(train, layersOf(cx)[0]!.channels),
+  });
 
 /** The plain net, trained on for as long as the narrower ones are tuned. */
 export const trainFurther = (cx: Context, { train }: Splits, plain: Trained): Promise<Trained> =>

@@ -34,14 +34,15 @@ export interface Between {
 }
 
 /** What a first layer sees: patches of three by three pixels, whitened (`untrained`). It is not trained. */
-const stem = (x: Tensor, channels: number): Tensor =>
+export const stem = (x: Tensor, channels: number): Tensor =>
   scope('stem', () => {
     const shape = [channels, Number(x.shape[1]), 3, 3];
     const weight = param('weight', shape, heNormal(shape), 'statistic');
     return relu(convolve(x, weight, param('bias', [channels], zeros, 'bias'), { padding: 1 }));
   });
 
-const half = (x: Tensor): Tensor => maxPool(x, 2, { stride: 2 });
+/** Of two by two pixels the largest. */
+export const half = (x: Tensor): Tensor => maxPool(x, 2, { stride: 2 });
 
 /**
  * A residual net for 32x32 images (He et al. 2015, arXiv:1512.03385) made to learn in few epochs: a whitened first layer that
@@ -79,5 +80,5 @@ export function backbone(shape: Shape = FULL, { group = (x, all) => inTurn(x, al
 }
 
 /** Where a backbone starts that is trained from nothing: its first layer knows how pixels go together, the rest is drawn by seed. */
-export const untrained = (data: Dataset, { widths }: Shape): ReadonlyMap<string, NDArray> =>
-  new Map([['stem/weight', whitened(data, widths[0], 3)]]);
+export const untrained = (data: Dataset, channels: number): ReadonlyMap<string, NDArray> =>
+  new Map([['stem/weight', whitened(data, channels, 3)]]);

@@ -35,7 +35,7 @@ export async function standing(
   const shape = shapeAt(train, shapeOf(cx), mean);
   const longer = { ...recipe, epochs: recipe.epochs + tuning.epochs };
   const name = `static-${shape.groups.join('')}-${shape.widths.at(-1)}`;
-  const from = { data: train, start: untrained(train, shape) };
+  const from = { data: train, start: untrained(train, shape.widths[0]) };
   const same = await trainOnce(cx, name, plainNet(train, shape), quickly(cx, longer), from);
   const start = { data: train, start: plain.weights };
   const further = await trainOnce(cx, 'static-further', plain.net, quickly(cx, tuning), start);

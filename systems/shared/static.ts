@@ -34,7 +34,7 @@ export const plainNet = (data: Pick<Dataset, 'shape' | 'classes'>, shape: Shape)
 export const macsOf = (made: Pick<Net, 'output'>): number => costTable(made).reduce((sum, r) => sum + r.macs, 0);
 
 const backboneTraining = (cx: Context, data: Dataset) => {
-  const from = { data, start: untrained(data, shapeOf(cx)), halves: true };
+  const from = { data, start: untrained(data, shapeOf(cx).widths[0]), halves: true };
   return [cx, 'backbone', plainNet(data, shapeOf(cx)), quickly(cx, recipe), from] as const;
 };
 

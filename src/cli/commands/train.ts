@@ -2,6 +2,7 @@ import { basename, extname, resolve } from 'node:path';
 import { type Net, parametersOf } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { sizeOf } from '../../graph/index.ts';
+import { type Ending, requireMetrics, writeEnding } from '../../studio/index.ts';
 import { table } from '../../table.ts';
 import {
   saveTrained,
@@ -50,19 +51,22 @@ export interface TrainOptions extends CommonOptions {
 
 /** Trains a net into a run folder, or goes on with one. */
 export async function train(name: string | undefined, options: TrainOptions, cx: Context): Promise<Outcome> {
-  const { folder, record, parts, fresh } = options.resume
+  const { folder, record, parts, fresh, metrics } = options.resume
     ? await resumed(name, options, cx)
     : await started(name, options, cx);
   const files = filesOf(folder);
   const source = await openNet(netName(folder, record.net));
   const net = source.build({ input: record.shape, classes: record.classes.length });
   const { epochs, batch, lr, clip, seed, crop, flip } = record.training;
-  const { threads, checkpointEvery, metrics = files.metrics } = { ...record.training, ...pick(options, habits) };
+  const { threads, checkpointEvery } = { ...record.training, ...pick(options, habits) };
   if (fresh) await writeRecord(folder, record);
   const interrupted = cx.interruptible('Stopping after this step; press Ctrl-C again to stop at once.');
   const watched = options.studio ? await watch(basename(folder), metrics, cx) : undefined;
   const signal = watched ? AbortSignal.any([interrupted, watched.stopped]) : interrupted;
   const show = progressOf(cx);
+  let begun = false;
+  const end = (how: Ending['how'], why?: string): Promise<void> =>
+    writeEnding(metrics, { how, ...(why === undefined ? {} : { why }) }).catch((e: Error) => cx.note(e.message));
   let trained: Trained;
   try {
     trained = await trainNet(net, {
@@ -78,13 +82,23 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
       ...(checkpointEvery ? { every: checkpointEvery } : {}),
       resume: options.resume ?? false,
       metrics,
-      onProgress: show,
+      onProgress: (p) => {
+        begun = true;
+        show(p);
+      },
       onWarning: cx.note,
       signal,
       ...(threads ? { session: { intraOpNumThreads: threads } } : {}),
     });
+    await end('finished');
   } catch (error) {
-    if (!(error instanceof TrainingStopped) || error.reason !== 'interrupted') throw error;
+    const stopped = error instanceof TrainingStopped;
+    if (!stopped || error.reason !== 'interrupted') {
+      // Before the first step the file may still be an earlier training's.
+      if (stopped || begun) await end('failed', (error as Error).message);
+      throw error;
+    }
+    await end('stopped');
     cx.progress.stop();
     throw new Interrupted(
       `training was stopped; everything so far is kept, go on with: dyna train --out ${folder} --resume`,
@@ -121,13 +135,14 @@ async function watch(name: string, path: string, cx: Context) {
 }
 
 /** Settings that do not change the weights: on --resume they may be given anew. */
-const habits = ['threads', 'checkpointEvery', 'metrics'] as const;
+const habits = ['threads', 'checkpointEvery'] as const;
 
 interface Start {
   readonly folder: string;
   readonly record: Omit<RunRecord, 'schema'>;
   readonly parts: Parts;
   readonly fresh: boolean;
+  readonly metrics: string;
 }
 
 async function started(name: string | undefined, options: TrainOptions, cx: Context): Promise<Start> {
@@ -146,6 +161,8 @@ async function started(name: string | undefined, options: TrainOptions, cx: Cont
     throw new DynaError('usage', `${folder} already holds a run`, {
       fix: 'go on with it by --resume, or choose another --out',
     });
+  const metrics = options.metrics ?? filesOf(folder).metrics;
+  await requireMetrics(metrics);
   const request = { seed, ...pick(options, ['tune', 'certify', 'test']) };
   const like = {
     ...(source.input ? { shape: source.input } : {}),
@@ -170,7 +187,7 @@ async function started(name: string | undefined, options: TrainOptions, cx: Cont
       ...(options.metrics === undefined ? {} : { metrics: resolve(options.metrics) }),
     },
   };
-  return { folder, record, parts, fresh: true };
+  return { folder, record, parts, fresh: true, metrics };
 }
 
 /** The run's own settings count; one that is given again must be the same. */
@@ -199,7 +216,9 @@ async function resumed(name: string | undefined, options: TrainOptions, cx: Cont
       throw new DynaError('usage', `the run in ${folder} was started with ${what} ${then ?? 'left out'}, got ${now}`, {
         fix: 'resume it without that, or start another run',
       });
-  return { folder, record, parts: await runParts(record, cx), fresh: false };
+  const metrics = options.metrics ?? training.metrics ?? filesOf(folder).metrics;
+  await requireMetrics(metrics);
+  return { folder, record, parts: await runParts(record, cx), fresh: false, metrics };
 }
 
 function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Partial<Pick<T, K>> {

@@ -1,5 +1,6 @@
+import { numbered } from '../../../src/studio/names.ts';
 import { attempt, chosen, current, openModel, own, view } from '../state/app.ts';
-import { addFinished } from '../training/runs.ts';
+import { addDropped } from '../training/runs.ts';
 import type { OwnInput } from './set.ts';
 import { viewFor } from './view.ts';
 
@@ -26,7 +27,7 @@ async function take(file: File): Promise<void> {
     return;
   }
   if (isMetrics(file.name)) {
-    addFinished(file.name, await file.text());
+    addDropped(file.name, await file.text(), file.lastModified);
     view.value = 'training';
     return;
   }
@@ -38,7 +39,12 @@ async function take(file: File): Promise<void> {
     throw new Error(
       `"${file.name}" is neither a model (.onnx), a ${sort.noun}, nor the metrics of a training (.jsonl)`,
     );
-  bring(await sort.read(file, shape));
+  const input = await sort.read(file, shape);
+  const name = numbered(
+    input.name,
+    own.value.map((o) => o.name),
+  );
+  bring({ ...input, name });
 }
 
 /** Takes files one after another; what cannot be used is told. */

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { numbered } from '../../../src/studio/names.ts';
 import type { Manifest } from '../../../src/studio/pack.ts';
 import { type Chosen, fetchInputs, type InputSet, type OwnInput } from '../inputs/set.ts';
 import { addRun } from '../training/runs.ts';
@@ -53,16 +54,28 @@ async function fetchFile(file: string): Promise<Uint8Array> {
 const fits = (session: Session, inputs: InputSet): boolean =>
   session.card.preprocessing.shape.join() === inputs.shape.join();
 
+/** Opens a model beside those that are open, under a name of its own. */
+async function addModel(name: string, bytes: Uint8Array): Promise<Session> {
+  const session = await Session.open(
+    numbered(
+      name,
+      sessions.value.map((s) => s.name),
+    ),
+    bytes,
+  );
+  sessions.value = [...sessions.value, session];
+  return session;
+}
+
 /** Opens a model and makes it the page's, or the one that the page's is compared with. */
 export async function openModel(
   name: string,
   bytes: Uint8Array,
   as: 'current' | 'other' = 'current',
 ): Promise<Session> {
-  const session = await Session.open(name, bytes);
-  sessions.value = [...sessions.value, session];
+  const session = await addModel(name, bytes);
   (as === 'current' ? current : other).value = session;
-  if (as === 'current') document.title = `${name} - Studio`;
+  if (as === 'current') document.title = `${session.name} - Studio`;
   const inputs = set.value;
   if (as === 'current') {
     const keeps = chosen.value?.kind === 'set' && inputs && fits(session, inputs);
@@ -99,9 +112,5 @@ export async function start(): Promise<void> {
   }
   loading.value = undefined;
   if (second) await attempt(async () => openModel(second.name, await fetchFile(second.file), 'other'));
-  for (const more of found.models.slice(2))
-    await attempt(async () => {
-      const session = await Session.open(more.name, await fetchFile(more.file));
-      sessions.value = [...sessions.value, session];
-    });
+  for (const more of found.models.slice(2)) await attempt(async () => addModel(more.name, await fetchFile(more.file)));
 }

@@ -1,3 +1,5 @@
+import type { Ending } from '../../../src/studio/metrics-file.ts';
+
 /** One line of a metrics file, as far as the page reads it: numbers, and records of numbers. */
 export type Line = Readonly<Record<string, unknown>> & { readonly type: string; readonly step: number };
 
@@ -22,6 +24,12 @@ export function readLine(text: string): Line | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** How a training ended; undefined while its last line does not say so. A resumed one goes on behind its former end. */
+export function endingOf(lines: readonly Line[]): Ending | undefined {
+  const last = lines.at(-1);
+  return last?.type === 'end' ? (last as unknown as Ending) : undefined;
 }
 
 const skipped = new Set(['type', 'step', 'epoch']);

@@ -8,7 +8,7 @@ import { sides } from '../state/sides.ts';
 export function ExportMenu() {
   const menu = useRef<HTMLDetailsElement>(null);
   const session = current.value;
-  const name = `${session?.name.replace(/\.onnx$/, '') ?? 'studio'}-${view.value}`;
+  const name = `${session?.name.replace(/\.onnx$/, '').replaceAll('/', '-') ?? 'studio'}-${view.value}`;
   const part = (): HTMLElement => document.getElementById('view')!;
   const act = (work: () => Promise<void> | void) => () => {
     menu.current!.open = false;

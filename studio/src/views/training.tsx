@@ -2,10 +2,11 @@ import * as Plot from '@observablehq/plot';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { duration, percent, whole } from '../../../src/report/format.ts';
 import { pathColour } from '../colour.ts';
+import { moment } from '../format.ts';
 import { attempt, manifest } from '../state/app.ts';
 import { dark } from '../state/theme.ts';
-import { type Series, seriesOf, thinned } from '../training/metrics.ts';
-import { type Run, runs, toggleRun } from '../training/runs.ts';
+import { endingOf, type Series, seriesOf, thinned } from '../training/metrics.ts';
+import { type Run, type RunState, runs, toggleRun } from '../training/runs.ts';
 
 const MOST_POINTS = 300;
 const HEIGHT = 170;
@@ -69,10 +70,22 @@ export function Training() {
   );
 }
 
-const states = { live: 'running', lost: 'connection lost, trying again', ended: 'finished' } as const;
+const tones: Partial<Record<RunState, string>> = { live: 'good', lost: 'warn', quiet: 'warn', failed: 'warn' };
+
+const wordsFor = ({ state, since = 0 }: Run): string =>
+  ({
+    live: 'running',
+    lost: 'connection lost, trying again',
+    quiet: `no new step since ${moment(since)}`,
+    finished: 'finished',
+    stopped: 'stopped',
+    failed: 'ended by an error',
+    ended: 'ended',
+  })[state];
 
 function RunLine({ run, index, dash }: { run: Run; index: number; dash: string }) {
-  const last = run.lines.at(-1);
+  const last = run.lines.findLast((l) => l.type !== 'end');
+  const why = run.state === 'failed' && endingOf(run.lines)?.why;
   const epochs = run.lines.filter((l) => l.type === 'epoch');
   const seconds = epochs.reduce((sum, e) => sum + Number(e.seconds ?? 0), 0);
   const speed = epochs.at(-1)?.imagesPerSecond;
@@ -85,15 +98,16 @@ function RunLine({ run, index, dash }: { run: Run; index: number; dash: string }
         </svg>
         <b>{run.name}</b>
       </label>
-      <span class={`chip ${run.state === 'live' ? 'good' : run.state === 'lost' ? 'warn' : ''}`} data-state={run.state}>
-        {states[run.state]}
+      <span class={`chip ${tones[run.state] ?? ''}`} data-state={run.state}>
+        {wordsFor(run)}
       </span>
       <span class="muted" data-step={last?.step ?? 0}>
         {last ? `epoch ${String(last.epoch)}, step ${whole(last.step)}` : 'no line yet'}
         {typeof speed === 'number' && `, ${whole(speed)} images/s`}
         {seconds > 0 && `, ${duration(seconds)}`}
       </span>
-      {run.state === 'live' && manifest.value?.stoppable && (
+      {why && <span class="muted">{why}</span>}
+      {run.followed && (run.state === 'live' || run.state === 'quiet') && manifest.value?.stoppable && (
         <button type="button" onClick={() => void attempt(stop)}>
           Stop after this step
         </button>
