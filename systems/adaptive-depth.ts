@@ -17,7 +17,7 @@ import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from './shared/data.ts';
 import { overEveryWay } from './shared/every-way.ts';
-import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
+import { augment, type Recipe, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
 import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
 import type { CurvePoint, Findings, Works } from './shared/system.ts';
@@ -49,6 +49,9 @@ const gumbelWay = { temperature: [5, 0.5], macs: AIM, epochs: 2 } as const;
 /** Or draws and rewards; the last gates are freed first, over the first third (BlockDrop, Wu et al. 2018, arXiv:1711.08393). */
 const reinforceWay = { price: 0.3, entropy: 0.01, curriculum: 1 / 3, epochs: 2 } as const;
 
+/** Nothing but gates is new, and the full way is to stay as good as it was. */
+const gently: Recipe = { ...tuning, rate: 0.03 };
+
 const isGate = (name: string): boolean => /\/gate\d+\//.test(name);
 
 function trainWays(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Trained> {
@@ -57,7 +60,7 @@ function trainWays(cx: Context, splits: Splits, plain: Trained, seed: number): P
     cx,
     `depth-exact-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, epochs: everyWay.epochs }), seed, more: everyWay },
+    { ...quickly(cx, { ...gently, epochs: everyWay.epochs }), seed, more: everyWay },
     {
       data: splits.train,
       start: startOf(made, plain.weights),
@@ -86,7 +89,7 @@ const trainGates = (
     cx,
     `depth-${name}-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, epochs: gateWays[name].more.epochs }), seed, more: gateWays[name].more },
+    { ...quickly(cx, { ...gently, epochs: gateWays[name].more.epochs }), seed, more: gateWays[name].more },
     {
       data: train,
       start: new Map([...weights].filter(([n]) => !isGate(n))),

@@ -54,7 +54,7 @@ async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: num
     cx,
     `dynstatic-modes-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, epochs: sandwich.epochs }), seed, more: { sandwich, modes } },
+    { ...quickly(cx, { ...tuning, rate: 0.03, epochs: sandwich.epochs }), seed, more: { sandwich, modes } },
     {
       data: splits.train,
       start: startOf(made, plain.weights),
