@@ -47,6 +47,19 @@ test('runs are streamed where the studio is live, files in a hosted one', async 
   expect((await decode(dataFiles({ runs }))).runs).toEqual([{ name: 'a', file: 'runs/0.jsonl' }]);
 });
 
+test('runs from which nothing more is awaited are not streamed, and say why', async () => {
+  const path = join(folder, 'a.jsonl');
+  const runs = [
+    { name: 'done', path, finished: true, still: 5 },
+    { name: 'dead', path, still: 5 },
+  ];
+  for (const live of [true, false])
+    expect((await decode(dataFiles({ runs, live }))).runs).toEqual([
+      { name: 'done', file: 'runs/0.jsonl', finished: true },
+      { name: 'dead', file: 'runs/1.jsonl', still: 5 },
+    ]);
+});
+
 test('a site is written with its folders', async () => {
   const site = new Map([
     ['index.html', content('index.html', '<p>')],

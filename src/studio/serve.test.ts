@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -158,6 +158,41 @@ describe('a served studio', () => {
     ended = true;
     await expect.poll(all.text).toContain('event: end');
     later.stop();
+  });
+
+  test('says since when nothing came, once, and goes on when something comes', async () => {
+    const old = join(folder, 'old.jsonl');
+    writeFileSync(old, 'one\n');
+    utimesSync(old, 1_700_000_000, 1_700_000_000);
+    const second = await serveStudio(new Map(), { port: 0, follow: [old] });
+    const stream = (await fetch(new URL('data/runs/0/events', second.url))).body!;
+    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    const until = async (part: string): Promise<void> => {
+      while (!text.includes(part)) text += (await reader.read()).value;
+    };
+    await until('data: one\n\nevent: quiet\ndata: 1700000000000\n\n');
+    appendFileSync(old, 'two\n');
+    await until('data: two\n\n');
+    expect(text.match(/quiet/g)).toHaveLength(1);
+    await reader.cancel();
+    await second.close();
+  });
+
+  test('closing gives pages the last lines and the end where the writer is done, and breaks off where it is not', async () => {
+    const last = join(folder, 'last.jsonl');
+    for (const done of [true, false]) {
+      writeFileSync(last, 'one\n');
+      let over = false;
+      const second = await serveStudio(new Map(), { port: 0, follow: [last], ended: () => done && over });
+      const response = await fetch(new URL('data/runs/0/events', second.url));
+      const all = response.text().catch(() => 'broken off');
+      appendFileSync(last, 'two\n');
+      over = true;
+      await second.close();
+      if (done) expect(await all).toMatch(/data: one\n\n(.*\n)*data: two\n\nevent: end\ndata:\n\n$/);
+      else expect(await all).toBe('broken off');
+    }
   });
 
   test('takes another port where the usual one is taken, and says so where it may not', async () => {

@@ -349,7 +349,8 @@ describe.skipIf(!executable)('the studio in Chromium', () => {
     await page.getByRole('button', { name: 'Stop after this step' }).click();
     await expect.poll(() => stops).toBe(1);
     ended = true;
-    await page.locator('[data-state=ended]').nth(1).waitFor({ timeout: 5000 });
+    await page.locator('[data-state=ended]').waitFor({ timeout: 5000 });
+    await page.locator('[data-state=quiet]', { hasText: 'no new step since' }).waitFor();
   });
 
   test('works from any web server, in one thread', async () => {

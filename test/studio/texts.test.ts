@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { oklch, pathColour, ranks } from '../../studio/src/colour.ts';
 import { toCsv } from '../../studio/src/export/csv.ts';
+import { moment } from '../../studio/src/format.ts';
 import { inkOf, toPlanes, toRgba } from '../../studio/src/inputs/pixels.ts';
-import { readLine, seriesOf, thinned } from '../../studio/src/training/metrics.ts';
+import { endingOf, readLine, seriesOf, thinned } from '../../studio/src/training/metrics.ts';
 
 describe('colours', () => {
   const channel = (v: number): number => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -48,6 +49,22 @@ describe('colours', () => {
   test('cheap paths come first', () => {
     expect(ranks([5, 1, 9, 1])).toEqual([2, 0, 3, 1]);
   });
+});
+
+test('a moment is a time of today, or has its day', () => {
+  const at = new Date(2026, 2, 1, 14, 3, 21).getTime();
+  expect(moment(at, at + 3600_000)).toBe('14:03:21');
+  expect(moment(at, at + 86_400_000)).toBe('2026-03-01 14:03:21');
+});
+
+test('a training is over where its last line says so', () => {
+  const lines = ['{"type":"step","step":10,"loss":1}', '{"type":"end","step":10,"how":"stopped"}'].map(
+    (t) => readLine(t)!,
+  );
+  expect(endingOf([])).toBeUndefined();
+  expect(endingOf(lines)?.how).toBe('stopped');
+  expect(endingOf([...lines, lines[0]!])).toBeUndefined();
+  expect(seriesOf(lines)).toEqual([{ key: 'loss', lines: { '': [{ step: 10, value: 1 }] } }]);
 });
 
 test('CSV quotes what must be quoted', () => {
