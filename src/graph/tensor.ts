@@ -83,8 +83,8 @@ export interface Operator<A extends Attrs = Attrs> {
   readonly gradient: readonly Rule<A>[] | ((input: number) => Rule<A>);
   /** Multiply-accumulates for one batch item. */
   readonly macs: (node: Node<A>) => number;
-  /** The numbers, for constant folding; absent where folding is never worth it. */
-  readonly evaluate?: (x: readonly NDArray[], attrs: A, types: readonly TensorType[]) => NDArray[];
+  /** The numbers, for constant folding; undefined where they would not be exact, absent where folding is never worth it. */
+  readonly evaluate?: (x: readonly NDArray[], attrs: A, types: readonly TensorType[]) => NDArray[] | undefined;
   /** Attributes that ONNX stores as floats although they may look like integers. */
   readonly floats?: readonly string[];
   /** Names the block (a branch) that input `i` is evaluated in; undefined: with the node itself. */

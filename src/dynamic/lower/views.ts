@@ -35,7 +35,7 @@ export function ownViews<M extends Model>(model: M): M {
     if (!from || known.some((v) => !v)) return undefined;
     return op
       .evaluate(known as NDArray[], attrs, outputs)
-      .map((value) => own(from.node.attrs as unknown as ParamAttrs, value));
+      ?.map((value) => own(from.node.attrs as unknown as ParamAttrs, value));
   });
   return weights.size === model.weights.size ? model : { ...model, net: { ...model.net, output: output! }, weights };
 }

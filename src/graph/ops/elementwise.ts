@@ -2,7 +2,7 @@ import { DynaError } from '../../errors.ts';
 import type { DType } from '../array.ts';
 import { broadcastShapes } from '../shape.ts';
 import { apply, noMacs, type Operator, type Rule, refuse, type Tensor } from '../tensor.ts';
-import { mapBroadcast, numberAt } from './evaluate.ts';
+import { chooseBy, mapBroadcast, numberAt } from './evaluate.ts';
 import { constantOf, type Operand, operands, scalar } from './leaf.ts';
 
 type None = Record<never, never>;
@@ -270,7 +270,7 @@ export const Where: Operator<None> = {
     ({ g, x }) => where(x[0]!, scalar(0, g.dtype), g),
   ],
   macs: noMacs,
-  evaluate: mapBroadcast((c, a, b) => (c ? a : b)),
+  evaluate: chooseBy((c) => (c ? 1 : 2)),
 };
 
 /** Whether a dtype holds fractions. */

@@ -38,29 +38,60 @@ function unravel(flat: number, dims: readonly number[]): number[] {
   return at;
 }
 
-/** Applies `f` element by element with broadcasting. */
+/** Where each input is read for a flat position of the result, with broadcasting. */
+function broadcastFrom(x: readonly NDArray[], dims: readonly number[]): (flat: number) => number[] {
+  const strides = x.map((a) => {
+    const own = stridesOf(a.dims);
+    return dims.map((_, i) => {
+      const j = i - dims.length + a.dims.length;
+      return j < 0 || a.dims[j] === 1 ? 0 : own[j]!;
+    });
+  });
+  return (flat) => {
+    const at = unravel(flat, dims);
+    return strides.map((own) => at.reduce((sum, p, i) => sum + p * own[i]!, 0));
+  };
+}
+
+const isFloat = (dtype: DType): boolean => dtype.startsWith('float');
+
+/**
+ * Applies `f` element by element with broadcasting; undefined where whole numbers come or would result that a double does not
+ * hold exactly: those are left to the engine.
+ */
 export const mapBroadcast =
   (f: (...values: number[]) => number) =>
+  (x: readonly NDArray[], _attrs: unknown, [type]: readonly TensorType[]): NDArray[] | undefined => {
+    const dims = concrete(type!.shape);
+    const from = broadcastFrom(x, dims);
+    const wide = (a: NDArray): boolean =>
+      a.dtype === 'int64' && !(a.data as BigInt64Array).every((v) => isExact(Number(v)));
+    if (x.some(wide)) return undefined;
+    let exact = true;
+    const whole = !isFloat(type!.dtype) && !x.some((a) => isFloat(a.dtype));
+    const data = fill(type!.dtype, sizeOf(dims), (flat) => {
+      const value = f(...from(flat).map((at, k) => numberAt(x[k]!, at)));
+      if (whole && !isExact(value)) exact = false;
+      return value;
+    });
+    return exact ? [{ dtype: type!.dtype, dims, data }] : undefined;
+  };
+
+/** Whether a whole number is one that doubles hold and do not confuse with its neighbours. */
+const isExact = (v: number): boolean => Number.isSafeInteger(Math.trunc(v));
+
+/** Builds the result by asking, for each position, which of the inputs (by its values there) stands there; all broadcast. */
+export const chooseBy =
+  (which: (...values: number[]) => number) =>
   (x: readonly NDArray[], _attrs: unknown, [type]: readonly TensorType[]): NDArray[] => {
     const dims = concrete(type!.shape);
-    const strides = x.map((a) => {
-      const own = stridesOf(a.dims);
-      return dims.map((_, i) => {
-        const j = i - dims.length + a.dims.length;
-        return j < 0 || a.dims[j] === 1 ? 0 : own[j]!;
-      });
-    });
-    const data = fill(type!.dtype, sizeOf(dims), (flat) => {
-      const at = unravel(flat, dims);
-      return f(
-        ...x.map((a, k) =>
-          numberAt(
-            a,
-            at.reduce((sum, p, i) => sum + p * strides[k]![i]!, 0),
-          ),
-        ),
-      );
-    });
+    const from = broadcastFrom(x, dims);
+    const data = allocate(type!.dtype, sizeOf(dims));
+    for (let flat = 0; flat < data.length; flat++) {
+      const at = from(flat);
+      const k = which(...at.map((i, j) => numberAt(x[j]!, i)));
+      data[flat] = x[k]!.data[at[k]!]!;
+    }
     return [{ dtype: type!.dtype, dims, data }];
   };
 

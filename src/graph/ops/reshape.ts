@@ -3,7 +3,7 @@ import { allocate, type NDArray, sizeOf } from '../array.ts';
 import { over, productOf } from '../dims.ts';
 import { type Dim, formatShape, isConcrete, normalizeAxis, type Shape, sameShape } from '../shape.ts';
 import { apply, applyAll, noMacs, type Operator, type Tensor } from '../tensor.ts';
-import { fill, gatherBy, mapBroadcast, sameData } from './evaluate.ts';
+import { chooseBy, fill, gatherBy, sameData } from './evaluate.ts';
 import { constantOf, ints, knownInts } from './leaf.ts';
 
 type None = Record<never, never>;
@@ -190,7 +190,7 @@ export const Expand: Operator<{ to?: Shape }> = {
   },
   gradient: [({ g }) => g, null], // the walk sums over what was repeated
   macs: noMacs,
-  evaluate: ([x], attrs, types) => mapBroadcast((v) => v)([x!], attrs, types),
+  evaluate: ([x], attrs, types) => chooseBy(() => 0)([x!], attrs, types),
 };
 
 /** The same elements in another shape: 0 keeps an axis, one -1 takes what is left. */

@@ -11,6 +11,7 @@ import {
   constantOf,
   div,
   encodeModel,
+  equal,
   expandLike,
   flatten,
   forEachNode,
@@ -26,6 +27,7 @@ import {
   param,
   placement,
   reduceSum,
+  reshape,
   reshapeLike,
   scalar,
   shapeOf,
@@ -38,6 +40,7 @@ import {
   toNumbers,
   toOnnx,
   unsqueeze,
+  where,
 } from '../index.ts';
 
 const folded = (t: Tensor) => constantOf(simplify([t])[0]);
@@ -54,6 +57,45 @@ describe('folding', () => {
     expect(toNumbers(folded(add(cut, 1))!)).toEqual([7, 8, 9]);
     expect(folded(cast(scalar(Number.POSITIVE_INFINITY), 'int64'))!.data[0]).toBe(2n ** 63n - 1n);
     expect(folded(cast(scalar(Number.NaN), 'int64'))!.data[0]).toBe(0n);
+  });
+
+  const int64 = (...v: bigint[]) => constant({ dtype: 'int64', dims: [v.length], data: BigInt64Array.from(v) });
+  const odd = 2n ** 53n + 1n; // the first whole number that no double holds
+
+  test.each<[string, Tensor]>([
+    ['a sum', add(int64(odd), int64(1n))],
+    ['a sum of numbers that doubles hold', add(int64(odd - 2n), int64(2n))],
+    ['a product that wraps', mul(int64(2n ** 40n), int64(2n ** 40n))],
+    ['a product of 32 bits that wraps', mul(constant(ndarray('int32', [], [0x7fffffff])), 0x7fffffff)],
+    ['a comparison', equal(int64(odd), int64(odd - 1n))],
+    ['a cast to 32 bits', cast(int64(odd), 'int32')],
+    ['a cast to floats', cast(int64(odd), 'float64')],
+  ])('leaves %s that doubles would get wrong to the engine', (_, t) => {
+    expect(folded(t)).toBeUndefined();
+  });
+
+  test('moves whole numbers of 64 bits exactly', () => {
+    const list = int64(odd, -odd, 7n);
+    const moved = [reshape(list, [3, 1]), gather(list, ints([2, 0, 1])), concat([list, list], 0), cast(list, 'int64')];
+    expect(moved.map((t) => Array.from(folded(t)!.data as BigInt64Array))).toEqual([
+      [odd, -odd, 7n],
+      [7n, odd, -odd],
+      [odd, -odd, 7n, odd, -odd, 7n],
+      [odd, -odd, 7n],
+    ]);
+    expect(folded(expandLike(int64(odd), input('x', [2, 2])))!.data).toEqual(BigInt64Array.of(odd, odd, odd, odd));
+    const condition = constant(ndarray('bool', [3], [1, 0, 1]));
+    expect(folded(where(condition, list, int64(-1n)))!.data).toEqual(BigInt64Array.of(odd, -1n, 7n));
+  });
+
+  test('a cast to bool is 1 for all but 0', () => {
+    for (const dtype of ['int64', 'int32', 'float32', 'float64'] as const)
+      expect(folded(cast(constant(ndarray(dtype, [4], [0, 256, -1, 5])), 'bool'))!.data).toEqual(
+        Uint8Array.of(0, 1, 1, 1),
+      );
+    expect(folded(cast(constant(ndarray('float32', [3], [0.5, Number.NaN, -0])), 'bool'))!.data).toEqual(
+      Uint8Array.of(1, 1, 0),
+    );
   });
 
   test('reads and writes float16 as numbers, not as bits', () => {

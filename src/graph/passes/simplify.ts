@@ -21,7 +21,7 @@ export const foldConstants: Visitor = (node, inputs) => {
   const types = node.op.infer(inputs as readonly Tensor[], node.attrs);
   const largest = Math.max(LARGEST_FOLD, ...values.map((v) => (v ? sizeOf(v.dims) : 0)));
   if (!types.every((t) => isConcrete(t.shape) && sizeOf(t.shape) <= largest)) return undefined;
-  return node.op.evaluate(values as NDArray[], node.attrs, types).map(constant);
+  return node.op.evaluate(values as NDArray[], node.attrs, types)?.map(constant);
 };
 
 const attributeKey = (attrs: Attrs): string =>

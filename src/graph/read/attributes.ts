@@ -49,6 +49,13 @@ export class Attributes {
     return this.#get(name, 'ints');
   }
 
+  /** One integer or several, exactly. */
+  exactInts(name: string): bigint[] {
+    const kind = this.#kindOf(name);
+    if (kind === 'int' || kind === 'bigint') return [BigInt(this.#get(name, kind)!)];
+    return (kind === 'bigints' ? this.#get(name, 'bigints')! : this.#get(name, 'ints')!).map(BigInt);
+  }
+
   floats(name: string): number[] | undefined {
     return this.#get(name, 'floats');
   }

@@ -64,11 +64,11 @@ function unsupported({ model }: Session): DynaError {
 function settle(t: Tensor, { sizes }: Session): Tensor {
   if (constantOf(t)) return t;
   const known = sizes.of(t);
-  if (known?.every((d) => typeof d === 'number') && (t.dtype === 'int64' || t.dtype === 'bool'))
+  if (known?.every(Number.isSafeInteger) && (t.dtype === 'int64' || t.dtype === 'bool'))
     return constant({
       dtype: t.dtype,
       dims: t.rank === 0 ? [] : [known.length],
-      data: fill(t.dtype, known.length, (i) => known[i] as number), // "to the end" is more than a double holds
+      data: fill(t.dtype, known.length, (i) => known[i] as number),
     });
   if (!folds(t)) return t;
   const [folded] = rewrite([t], foldConstants);

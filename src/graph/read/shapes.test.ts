@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { expectSame, f32, i64, model, node, value } from '../../../test/graph/models.ts';
 import { over, productOf, times } from '../dims.ts';
-import { fromOnnx, type Imported, type OnnxNode, order } from '../index.ts';
+import { fromOnnx, type Imported, type OnnxAttribute, type OnnxNode, order } from '../index.ts';
 import { targetShape } from './sizes.ts';
 
 const image = [value('x', ['N', 3, 4, 4])];
@@ -157,6 +157,45 @@ describe('numbers that no double holds', () => {
     const stored = [i64('minus', [-1]), axis0, i64('one', [1])];
     const read = await expectSame(model(nodes, { inputs: image, stored }));
     expect(read.outputs.y!.shape).toEqual(['N', 2, 4, 4]);
+  });
+
+  test.each(['value_ints', 'value_int'])('arithmetic on them gives what the engine gives (%s)', async (attribute) => {
+    const odd = 2n ** 53n + 1n;
+    const stored = { name: 'base', dtype: 'int64', dims: [1], data: BigInt64Array.of(odd - 1n) } as const;
+    const given = attribute === 'value_ints' ? { kind: 'bigints', value: [odd] } : { kind: 'bigint', value: odd };
+    const nodes = [
+      node('Constant', [], 'odd', { [attribute]: given as OnnxAttribute }),
+      node('Add', ['odd', 'one'], 'sum'),
+      node('Sub', ['sum', 'base'], 'two'),
+      node('Cast', ['two'], 'factor', { to: 1 }),
+      node('Mul', ['x', 'factor']),
+    ];
+    await expectSame(model(nodes, { stored: [stored, i64('one', [1])] }));
+  });
+});
+
+describe('sizes as conditions', () => {
+  test.each([3, 256])('the size %i as a truth value is 1', async (size) => {
+    const nodes = [
+      node('Shape', ['x'], 'shape'),
+      node('Gather', ['shape', 'one'], 'size'),
+      node('Cast', ['size'], 'flag', { to: 9 }),
+      node('Cast', ['flag'], 'factor', { to: 1 }),
+      node('Mul', ['x', 'factor']),
+    ];
+    await expectSame(model(nodes, { inputs: [value('x', ['N', size])], stored: [i64('one', [1], [])] }));
+  });
+
+  test('a named size may be 0: its truth value stays computed', async () => {
+    const nodes = [
+      ...batch,
+      node('Cast', ['n'], 'flag', { to: 9 }),
+      node('Where', ['flag', 'one', 'two'], 'factor'),
+      node('Cast', ['factor'], 'scale', { to: 1 }),
+      node('ReduceSum', ['x'], 'sum', { keepdims: 0 }),
+      node('Add', ['sum', 'scale']),
+    ];
+    await expectSame(model(nodes, { stored: [zero, i64('one', [1], []), i64('two', [2], [])] }), [2, 0]);
   });
 });
 

@@ -254,12 +254,9 @@ function storedConstant(c: Call): readonly Tensor[] {
     c.refuse(`exactly one of ${kinds.join(', ')} is supported, got ${Object.keys(c.node.attributes)}`);
   const value = kind[0] === 'value' ? a.tensor('value') : undefined;
   if (value) return [constant({ dtype: value.dtype, dims: value.dims, data: value.data })];
-  const [float, int] = [kind[0] === 'value_float', kind[0] === 'value_int'];
-  if (float || int) {
-    const n = float ? a.float('value_float')! : a.int('value_int')!;
-    return [constant(ndarray(float ? 'float32' : 'int64', [], [n]))];
-  }
+  if (kind[0] === 'value_float') return [constant(ndarray('float32', [], [a.float('value_float')!]))];
   const floats = a.floats('value_floats');
-  const list = floats ?? a.ints('value_ints')!;
-  return [constant(ndarray(floats ? 'float32' : 'int64', [list.length], list))];
+  if (floats) return [constant(ndarray('float32', [floats.length], floats))];
+  const list = BigInt64Array.from(a.exactInts(kind[0]!));
+  return [constant(ndarray('int64', kind[0] === 'value_int' ? [] : [list.length], list))];
 }

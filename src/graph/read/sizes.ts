@@ -32,14 +32,22 @@ const equals = (a: Size, b: Size): Size => {
 type List = readonly Size[];
 type SizeRule = (x: readonly (List | undefined)[], node: Node) => List | undefined;
 
+/** A number stays known only where doubles hold it exactly. */
+const exact = (d: Size): Size => (typeof d === 'number' && !Number.isSafeInteger(d) ? undefined : d);
+
 const elementwise =
   (f: (...values: Size[]) => Size): SizeRule =>
   (x) => {
     if (x.some((list) => !list)) return undefined;
     const length = Math.max(...x.map((list) => list!.length));
     if (x.some((list) => list!.length !== length && list!.length !== 1)) return undefined;
-    return Array.from({ length }, (_, i) => f(...x.map((list) => list![list!.length === 1 ? 0 : i])));
+    const at = (i: number): Size[] => x.map((list) => exact(list![list!.length === 1 ? 0 : i]));
+    return Array.from({ length }, (_, i) => exact(f(...at(i))));
   };
+
+/** To bool every number but 0 is 1; a size that is only named may be either. */
+const casts: SizeRule = ([x], { attrs }) =>
+  attrs.to !== 'bool' ? x : x?.map((d) => (typeof d === 'number' ? +(d !== 0) : undefined));
 
 const same: SizeRule = ([x]) => x;
 
@@ -52,7 +60,7 @@ const rules = new Map<unknown, SizeRule>([
     (_, { inputs: [x], attrs }) => (x!.shape as List).slice(attrs.start ?? 0, attrs.end ?? Number.POSITIVE_INFINITY),
   ],
   [Identity, same],
-  [Cast, same],
+  [Cast, casts],
   [Reshape, same],
   [Squeeze, same],
   [Unsqueeze, same],

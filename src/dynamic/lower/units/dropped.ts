@@ -62,6 +62,6 @@ const changes = new Set<unknown>([Softmax, LogSoftmax]);
 function evaluated(node: Node, values: readonly number[]): number | undefined {
   if (!node.op.evaluate) return undefined;
   const arrays = node.inputs.map((t, i): NDArray => ndarray(t!.dtype, [], [values[i]!]));
-  const [out] = node.op.evaluate(arrays, node.attrs, [{ dtype: node.outputs[0]!.dtype, shape: [] }]);
-  return Number(out!.data[0]);
+  const out = node.op.evaluate(arrays, node.attrs, [{ dtype: node.outputs[0]!.dtype, shape: [] }]);
+  return out && Number(out[0]!.data[0]);
 }
