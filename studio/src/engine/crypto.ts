@@ -15,7 +15,10 @@ export function createHash(name: string) {
   return self;
 }
 
-/** Only for writing files, which a page does not. */
-export const randomBytes = (): never => {
-  throw new Error('randomBytes is not there in a browser');
+const absent = (name: string) => (): never => {
+  throw new Error(`${name} is not there in a browser`);
 };
+
+// Only for writing and locking files, which a page does not.
+export const randomBytes = absent('randomBytes');
+export const randomUUID = absent('randomUUID');
