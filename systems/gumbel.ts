@@ -113,7 +113,7 @@ export function reached(
 ): { readonly epochs: number; readonly seconds: number } | null {
   const at = history.findIndex((h) => h.validation!.final! >= wanted && (h.cost ?? 0) <= MOST);
   if (at < 0) return null;
-  const [before, after] = [history[at - 1]?.validation!.final ?? 0, history[at]!.validation!.final!];
+  const [before, after] = [at - 1, at].map((i) => history[i]?.validation?.final ?? 0) as [number, number];
   // Where MACs came down last, the epoch is needed as a whole.
   const part = before < wanted ? (wanted - before) / (after - before) : 1;
   const whole = history.slice(0, at).reduce((sum, h) => sum + h.seconds, 0);

@@ -9,6 +9,7 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 const floors = [
   ['errors.ts', 'version.ts', 'progress.ts', 'table.ts'],
   ['files.ts'],
+  ['lock.ts'],
   ['graph'],
   ['runtime'],
   ['provenance.ts'],

@@ -142,13 +142,14 @@ async function whole(url: string, { archive, bytes }: PackedSet, options: Defaul
 }
 
 /**
- * Lays files out in a folder, each whole or not at all; those that `last` names come when all others are there, so that a folder
+ * Lays files out in a folder, each whole or not at all (one process at a time, so that a killed one's rest is cleared away); those that `last` names come when all others are there, so that a folder
  * that has them is complete.
  */
 export async function layOut(folder: string, files: ReadonlyMap<string, Uint8Array>, last: RegExp): Promise<void> {
-  const beside = `${folder}.${process.pid}.part`;
+  const beside = `${folder}.part`;
   const ordered = [...files].sort(([a], [b]) => Number(last.test(a)) - Number(last.test(b)));
   try {
+    await rm(beside, { recursive: true, force: true });
     for (const [path, bytes] of ordered) {
       const temporary = join(beside, path);
       if (!existsSync(dirname(temporary))) await makeFolder(dirname(temporary));

@@ -126,6 +126,14 @@ describe('a set in an archive', () => {
     expect([notes, asked]).toEqual([[], []]);
   });
 
+  it('is downloaded once for two who want it, and what a killed process left is cleared away', async () => {
+    put('Tiny.part/BCCD/JPEGImages/rest.jpg', text('x'));
+    const [train, test] = await Promise.all([openBccd(tiny, 'train', settings()), openBccd(tiny, 'test', settings())]);
+    expect([train.name, test.name, asked]).toEqual(['bccd/train', 'bccd/test', ['/main']]);
+    expect(notes).toEqual([`process ${process.pid} is fetching Tiny; waiting until it is done`]);
+    expect(readdirSync(cache)).toEqual(['Tiny']);
+  });
+
   it('passes over what is not official, says so, and mends the cache', async () => {
     layTiny('Tiny');
     put('Tiny/BCCD/Annotations/Image_0.xml', text('<annotation>'));

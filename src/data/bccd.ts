@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DynaError } from '../errors.ts';
 import { archiveAt, fetchArchive, layOut, type PackedSet } from './bccd-archive.ts';
 import type { DetectionSet } from './detection/set.ts';
-import { type Defaults, type SetOptions, withDefaults } from './fetch-set.ts';
+import { type Defaults, makeSet, type SetOptions, withDefaults } from './fetch-set.ts';
 import { cacheFolder, systemFolders } from './places.ts';
 import { pascalVoc, type VocOptions } from './voc-folder.ts';
 
@@ -110,11 +110,19 @@ export async function openBccd(
     if (set) return set;
   }
   const archive = join(options.cache, spec.archive);
-  const there = existsSync(archive) ? await orPassOver(archive, () => archiveAt(archive, spec)) : undefined;
-  const files = there ?? (await fetchArchive(spec, options, passed));
   const folder = join(options.cache, spec.folder);
-  await layOut(folder, files, /ImageSets/);
-  return readSplit(spec, join(folder, 'BCCD'), split, options);
+  const inner = join(folder, 'BCCD');
+  const make = async () => {
+    const there = existsSync(archive) ? await orPassOver(archive, () => archiveAt(archive, spec)) : undefined;
+    await layOut(folder, there ?? (await fetchArchive(spec, options, passed)), /ImageSets/);
+    return readSplit(spec, inner, split, options);
+  };
+  if (options.offline && !existsSync(archive)) return make(); // which says what is missing
+  const again = async (waited: boolean) => {
+    const now = foldersOf(spec, options.cache).includes(inner) && (waited || !passed.includes(inner));
+    return now ? orPassOver(inner, () => readSplit(spec, inner, split, options)) : undefined;
+  };
+  return makeSet(spec, folder, options, again, make);
 }
 
 /**

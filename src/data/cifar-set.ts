@@ -10,7 +10,7 @@ import { sizeOf } from '../graph/array.ts';
 import { CIFAR_SHAPE, readCifar } from './cifar.ts';
 import { classCounts, type Dataset, dataset } from './dataset.ts';
 import { compare, disk } from './download.ts';
-import { type Defaults, fetchInto } from './fetch-set.ts';
+import { type Defaults, fetchInto, makeSet } from './fetch-set.ts';
 import { MAX_UNPACKED } from './idx.ts';
 import type { CifarSpec, Split } from './sets.ts';
 
@@ -30,16 +30,30 @@ export function locateCifar(spec: CifarSpec, cache: string): string | undefined 
 export async function openCifar(spec: CifarSpec, split: Split, options: Defaults): Promise<Dataset> {
   const files = spec.files[split];
   const passed: string[] = [];
-  for (const folder of folders(spec, options.cache)) {
-    if (!files.every((file) => existsSync(join(folder, file)))) continue;
+  const from = async (folder: string): Promise<Dataset | undefined> => {
+    if (!files.every((file) => existsSync(join(folder, file)))) return undefined;
     try {
       return await readFolder(spec, split, folder);
     } catch (error) {
       if (!(error instanceof DynaError)) throw error;
       passed.push(folder);
       options.onNote(`${folder} was passed over: ${error.message}`);
+      return undefined;
     }
+  };
+  for (const folder of folders(spec, options.cache)) {
+    const set = await from(folder);
+    if (set) return set;
   }
+  const folder = join(options.cache, spec.folder);
+  const make = () => makeFolderOf(spec, folder, passed, options).then(() => readFolder(spec, split, folder));
+  if (options.offline && !existsSync(join(options.cache, spec.archive.file))) return make(); // which says what is missing
+  const again = async (waited: boolean) => (waited || !passed.includes(folder) ? from(folder) : undefined);
+  return makeSet(spec, folder, options, again, make);
+}
+
+/** Fills the folder from the archive, which is fetched where it is not there. */
+async function makeFolderOf(spec: CifarSpec, folder: string, passed: string[], options: Defaults): Promise<void> {
   const archive = join(options.cache, spec.archive.file);
   const problem = existsSync(archive) ? await compare(archive, spec.archive) : 'missing';
   if (problem) {
@@ -49,10 +63,8 @@ export async function openCifar(spec: CifarSpec, split: Split, options: Defaults
     }
     await fetchInto(spec, spec.archive, archive, spec.archive.file, passed, options);
   }
-  const folder = join(options.cache, spec.folder);
   await unpack(spec, archive, folder);
   if (problem) await rm(archive, { force: true }); // ours, and its content stays, unpacked
-  return readFolder(spec, split, folder);
 }
 
 /** Unpacks the data files of an archive, each written whole or not at all. */

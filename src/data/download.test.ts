@@ -22,6 +22,8 @@ interface Behaviour {
   careless?: boolean;
   /** Cuts the connection after so many bytes of this answer. */
   cut?: number;
+  /** Milliseconds until that cut; what the client has not read by then is lost. Default 20. */
+  hold?: number;
   status?: number;
   /** Never answers. */
   silent?: boolean;
@@ -38,7 +40,17 @@ let requests: { range?: string; ifRange?: string }[];
 function answer(request: IncomingMessage, response: ServerResponse): void {
   requests.push({ range: request.headers.range, ifRange: request.headers['if-range'] as string | undefined });
   const now = script.length > 1 ? script.shift()! : (script[0] ?? {});
-  const { body = content, etag = '"one"', ranges = true, careless = false, cut, status, silent, chunked } = now;
+  const {
+    body = content,
+    etag = '"one"',
+    ranges = true,
+    careless = false,
+    cut,
+    hold = 20,
+    status,
+    silent,
+    chunked,
+  } = now;
   if (silent) return;
   if (status) return void response.writeHead(status).end('no');
   const wanted = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
@@ -50,7 +62,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   if (from) response.setHeader('content-range', `bytes ${from}-${body.length - 1}/${body.length}`);
   response.writeHead(from ? 206 : 200);
   if (cut === undefined) return void response.end(part);
-  response.write(part.subarray(0, cut), () => setTimeout(() => response.destroy(), 20));
+  response.write(part.subarray(0, cut), () => setTimeout(() => response.destroy(), hold));
 }
 
 let folder: string;
@@ -86,6 +98,14 @@ describe('download', () => {
     expect(seen.every(({ received }, i) => i === 0 || received >= seen[i - 1].received)).toBe(true);
   });
 
+  it('fetches a file once for two who want it at the same place', async () => {
+    const waited: number[] = [];
+    const onWait = (pid: number) => void waited.push(pid);
+    await Promise.all([1, 2].map(() => download(url, path, pin, { ...quick, onWait })));
+    expect(whole()).toBe(true);
+    expect([requests.length, waited, readdirSync(folder)]).toEqual([1, [process.pid], ['data.bin']]);
+  });
+
   it('goes on where the connection was cut', async () => {
     script = [{ cut: 70_000 }, {}];
     await download(url, path, pin, quick);
@@ -111,7 +131,7 @@ describe('download', () => {
   });
 
   it('goes on in a later call, as after a crash', async () => {
-    script = [{ cut: 50_000 }];
+    script = [{ cut: 50_000, hold: 500 }];
     await expect(download(url, path, pin, { ...quick, tries: 1 })).rejects.toMatchObject({ code: 'download' });
     expect(existsSync(path)).toBe(false);
     expect(statSync(`${path}.part`).size).toBeGreaterThan(0);
@@ -201,9 +221,9 @@ describe('download', () => {
 
   it('stops on a signal and goes on from there', async () => {
     const controller = new AbortController();
-    script = [{ cut: 50_000 }, { silent: true }];
+    script = [{ cut: 50_000, hold: 500 }, { silent: true }];
     const stopped = download(url, path, pin, { ...quick, signal: controller.signal });
-    setTimeout(() => controller.abort(), 150);
+    setTimeout(() => controller.abort(), 1000);
     await expect(stopped).rejects.toThrow(/was stopped; the next one goes on from there/);
     expect(statSync(`${path}.part`).size).toBeGreaterThan(0);
     script = [{}];

@@ -5,6 +5,7 @@ import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynaError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
+import { alone } from '../lock.ts';
 
 /** What is known of a file before it is fetched. */
 export interface Pin {
@@ -30,22 +31,45 @@ export interface DownloadOptions {
   pause?: number;
   /** Stops the download; what is here is kept and gone on with next time. */
   signal?: AbortSignal;
+  /** Hears which process fetches the same file already; its outcome is waited for. */
+  onWait?: (pid: number) => void;
 }
 
 /**
  * Fetches a pinned file: into `path.part`, going on where a broken download stopped (HTTP Range with If-Range, so
  * never with bytes of another version), then checked against its sha256 and renamed in one step. A file at `path` is
- * either whole and right, or what was there before.
+ * either whole and right, or what was there before. Where another process fetches it, its outcome is waited for.
  *
  * @throws DynaError 'download' when the address cannot be reached or sends other bytes than the pinned ones (which are
  *   removed), 'file' when the disk refuses
  * @example await download('https://host/data.gz', '/cache/data.gz', { sha256: '440f...', bytes: 9912422 })
  */
 export async function download(url: string, path: string, pin: Pin, options: DownloadOptions = {}): Promise<void> {
-  const { tries = 5, pause = 1000, signal } = options;
   if (!URL.canParse(url)) throw new DynaError('usage', `expected the address of a file, got "${url}"`);
-  const part = new Part(path);
   await makeFolder(dirname(path));
+  const { onWait, signal } = options;
+  const fetchOnce = async (waited: boolean): Promise<void> => {
+    if (!(waited && (await isThere(path, pin)))) await fetchInTries(url, path, pin, options);
+  };
+  try {
+    await alone(path, fetchOnce, { signal, ...(onWait ? { onWait } : {}) });
+  } catch (error) {
+    throw error instanceof DynaError || !signal?.aborted ? error : stopped(url);
+  }
+}
+
+const isThere = (path: string, pin: Pin): Promise<boolean> =>
+  compare(path, pin).then(
+    (problem) => problem === undefined,
+    () => false,
+  );
+
+const stopped = (url: string): DynaError =>
+  new DynaError('download', `the download of ${url} was stopped; the next one goes on from there`);
+
+async function fetchInTries(url: string, path: string, pin: Pin, options: DownloadOptions): Promise<void> {
+  const { tries = 5, pause = 1000, signal } = options;
+  const part = new Part(path);
   let failure = new Error('it was not tried');
   for (let attempt = 0; attempt < tries; attempt++) {
     if (attempt > 0) await sleep(pause * 2 ** (attempt - 1), undefined, { signal }).catch(() => {});
@@ -67,8 +91,7 @@ export async function download(url: string, path: string, pin: Pin, options: Dow
     } catch (error) {
       if (error instanceof DynaError) throw error;
       failure = error as Error;
-      if (signal?.aborted)
-        throw new DynaError('download', `the download of ${url} was stopped; the next one goes on from there`);
+      if (signal?.aborted) throw stopped(url);
       if (error instanceof Refused || unreachable.has(reason(failure))) break;
     }
   }

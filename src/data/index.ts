@@ -1,4 +1,6 @@
 /** Data sets, where they come from, and the batches made of them. */
+
+export { type AloneOptions, alone } from '../lock.ts';
 export { type Augment, type Batch, normalise, type Preprocessing, takeBatch } from './batch.ts';
 export { type BccdOptions, type BccdSplit, bccd, locateBccd } from './bccd.ts';
 export { readCifar } from './cifar.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Dataset, type Net, oneCycle, openTrained, saveTrained, sgd, type Trained, train } from 'dynaneural';
-import { fingerprint } from 'dynaneural/data';
+import { alone, fingerprint } from 'dynaneural/data';
 import type { Model } from 'dynaneural/dynamic';
 import { type NDArray, order } from 'dynaneural/graph';
 import type { TrainOptions } from 'dynaneural/train';
@@ -83,7 +83,7 @@ export function outcomeOf(cx: Context, name: string, net: Net, recipe: Recipe, f
 
 /**
  * Trains a net once: the outcome is kept by the hash of its recipe, data and start, and an interrupted training goes on where
- * it was.
+ * it was. Where another process trains the same one, its outcome is waited for.
  */
 export async function trainOnce(
   cx: Context,
@@ -96,6 +96,27 @@ export async function trainOnce(
   if (done !== undefined) return openTrained(done, net);
   cx.signal?.throwIfAborted();
   const folder = folderOf(cx, name, net, recipe, from);
+  const work = async (): Promise<Trained> => {
+    const made = outcomeOf(cx, name, net, recipe, from);
+    return made === undefined ? trainIn(folder, cx, name, net, recipe, from) : openTrained(made, net);
+  };
+  return alone(folder, work, {
+    signal: cx.signal,
+    onWait: (pid) =>
+      cx.note(
+        `Process ${pid} is training "${name}" in ${folder}; waiting for its outcome. Where it ends early, this one goes on.`,
+      ),
+  });
+}
+
+async function trainIn(
+  folder: string,
+  cx: Context,
+  name: string,
+  net: Net,
+  recipe: Recipe,
+  from: FitOptions,
+): Promise<Trained> {
   const { data, start, teacher, validation, options, halves = false } = from;
   const checkpoint = join(folder, 'checkpoint');
   await writeWhole(join(folder, 'recipe.json'), `${toJson({ name, ...recipe })}\n`);
