@@ -17,9 +17,9 @@ import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from './shared/data.ts';
 import { overEveryWay } from './shared/every-way.ts';
-import { augment, type Recipe, trainOnce, weightsDigest } from './shared/fit.ts';
+import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
-import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
+import { gently, quickly, shapeOf, startOf, trainBackbone } from './shared/static.ts';
 import type { CurvePoint, Findings, Works } from './shared/system.ts';
 import { type Timed, timesOf } from './shared/times.ts';
 import { constantPoints, type Judged, judge } from './shared/trial.ts';
@@ -48,9 +48,6 @@ const everyWay = { weight: 0.25, distill: { weight: 1, temperature: 3 }, macs: A
 const gumbelWay = { temperature: [5, 0.5], macs: AIM, epochs: 2 } as const;
 /** Or draws and rewards; the last gates are freed first, over the first third (BlockDrop, Wu et al. 2018, arXiv:1711.08393). */
 const reinforceWay = { price: 0.3, entropy: 0.01, curriculum: 1 / 3, epochs: 2 } as const;
-
-/** Nothing but gates is new, and the full way is to stay as good as it was. */
-const gently: Recipe = { ...tuning, rate: 0.03 };
 
 const isGate = (name: string): boolean => /\/gate\d+\//.test(name);
 

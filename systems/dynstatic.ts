@@ -12,7 +12,7 @@ import { plainBytes, sparseBytes } from './shared/evaluate.ts';
 import { overEveryWay } from './shared/every-way.ts';
 import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
-import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
+import { gently, quickly, shapeOf, startOf, trainBackbone } from './shared/static.ts';
 import { stat } from './shared/stats.ts';
 import type { Figure, Findings, Works } from './shared/system.ts';
 import { type Timed, timesOf } from './shared/times.ts';
@@ -54,7 +54,7 @@ async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: num
     cx,
     `dynstatic-modes-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, rate: 0.03, epochs: sandwich.epochs }), seed, more: { sandwich, modes } },
+    { ...quickly(cx, { ...gently, epochs: sandwich.epochs }), seed, more: { sandwich, modes } },
     {
       data: splits.train,
       start: startOf(made, plain.weights),
@@ -65,7 +65,7 @@ async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: num
     cx,
     `dynstatic-gates-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, epochs: gated.epochs, rate: 0.01 }), seed, more: gated },
+    { ...quickly(cx, { ...gently, epochs: gated.epochs, rate: 0.01 }), seed, more: gated },
     {
       data: splits.train,
       start: slim.weights,

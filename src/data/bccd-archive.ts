@@ -142,8 +142,8 @@ async function whole(url: string, { archive, bytes }: PackedSet, options: Defaul
 }
 
 /**
- * Lays files out in a folder, each whole or not at all (one process at a time, so that a killed one's rest is cleared away); those that `last` names come when all others are there, so that a folder
- * that has them is complete.
+ * Lays files out in a folder, each whole or not at all; those that `last` names come when all others are there, so that a
+ * folder that has them is complete. One process at a time: what a killed one left beside it is cleared away.
  */
 export async function layOut(folder: string, files: ReadonlyMap<string, Uint8Array>, last: RegExp): Promise<void> {
   const beside = `${folder}.part`;

@@ -2,7 +2,7 @@
 export { openInBrowser } from './browser.ts';
 export { QUIET_MS } from './events.ts';
 export { requireFormerBuild } from './former.ts';
-export { type Ending, readEnding, requireMetrics, writeEnding } from './metrics-file.ts';
+export { readEnding, requireMetrics } from './metrics-file.ts';
 export { namesOf } from './names.ts';
 export { dataFiles, type Exhibits, type Manifest, type MetricsSource, type PackedInputs } from './pack.ts';
 export { type ServeOptions, type Studio, serveStudio } from './serve.ts';

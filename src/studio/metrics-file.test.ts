@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { readEnding, requireMetrics, writeEnding } from './metrics-file.ts';
+import { readEnding, requireMetrics } from './metrics-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'dyna-metrics-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -15,32 +15,27 @@ function file(text: string): string {
 }
 const step = (n: number) => `{"type":"step","epoch":1,"step":${n},"loss":1}\n`;
 
-test('metrics end with a line that says how, once', async () => {
-  const path = file(step(10) + step(20));
-  expect(await readEnding(path)).toBeUndefined();
-  await writeEnding(path, { how: 'stopped' });
-  await writeEnding(path, { how: 'stopped' });
-  expect(readFileSync(path, 'utf8')).toBe(`${step(10)}${step(20)}{"type":"end","step":20,"how":"stopped"}\n`);
-  expect(await readEnding(path)).toEqual({ type: 'end', step: 20, how: 'stopped' });
+const end = (n: number, how: string, more = {}) => `${JSON.stringify({ type: 'end', step: n, how, ...more })}\n`;
+
+test('how a training ended is what the last line of its metrics says', async () => {
+  expect(await readEnding(file(step(10) + step(20)))).toBeUndefined();
+  const stopped = file(step(10) + step(20) + end(20, 'stopped'));
+  expect(await readEnding(stopped)).toEqual({ type: 'end', step: 20, how: 'stopped' });
+  const failed = file(end(20, 'failed', { why: 'the loss became NaN' }));
+  expect(await readEnding(failed)).toEqual({ type: 'end', step: 20, how: 'failed', why: 'the loss became NaN' });
 });
 
 test('a training that went on is no longer ended, until it ends again', async () => {
-  const path = file(`${step(10)}{"type":"end","step":10,"how":"stopped"}\n${step(20)}`);
-  expect(await readEnding(path)).toBeUndefined();
-  await writeEnding(path, { how: 'failed', why: 'the loss became NaN' });
-  expect(await readEnding(path)).toEqual({ type: 'end', step: 20, how: 'failed', why: 'the loss became NaN' });
+  const text = step(10) + end(10, 'stopped') + step(20);
+  expect(await readEnding(file(text))).toBeUndefined();
+  expect(await readEnding(file(text + end(20, 'finished')))).toMatchObject({ step: 20, how: 'finished' });
 });
 
-test('the end of a long file is found, that of an empty one is at step 0, and none is made', async () => {
-  const long = file(Array.from({ length: 5000 }, (_, i) => step(i + 1)).join(''));
-  await writeEnding(long, { how: 'finished' });
-  expect(await readEnding(long)).toMatchObject({ step: 5000, how: 'finished' });
-  const empty = file('');
-  await writeEnding(empty, { how: 'stopped' });
-  expect(await readEnding(empty)).toMatchObject({ step: 0, how: 'stopped' });
-  const nowhere = join(folder, 'nowhere.jsonl');
-  await writeEnding(nowhere, { how: 'stopped' });
-  expect(existsSync(nowhere)).toBe(false);
+test('the end of a long file is found; an empty file has none, nor what is not there', async () => {
+  const long = Array.from({ length: 5000 }, (_, i) => step(i + 1)).join('');
+  expect(await readEnding(file(long + end(5000, 'finished')))).toMatchObject({ step: 5000, how: 'finished' });
+  expect(await readEnding(file(''))).toBeUndefined();
+  expect(await readEnding(join(folder, 'nowhere.jsonl'))).toBeUndefined();
 });
 
 test.each([

@@ -1,16 +1,7 @@
-import { appendFile, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { DynaError } from '../errors.ts';
 import { fileError } from '../files.ts';
-
-/** The last line of a metrics file whose training is over. A training that goes on writes behind it. */
-export interface Ending {
-  readonly type: 'end';
-  /** Of the line before. */
-  readonly step: number;
-  readonly how: 'finished' | 'stopped' | 'failed';
-  /** What went wrong, in a sentence. */
-  readonly why?: string;
-}
+import type { Ending } from '../train/index.ts';
 
 interface Line {
   readonly type: string;
@@ -71,21 +62,4 @@ export async function requireMetrics(path: string): Promise<void> {
 export async function readEnding(path: string): Promise<Ending | undefined> {
   const line = lastLine((await endsOf(path))?.last ?? '');
   return line?.type === 'end' ? (line as Ending) : undefined;
-}
-
-/**
- * Ends a metrics file, so that whoever reads it later can tell a training that is over from one that runs.
- *
- * @throws DynaError 'file'
- * @example await writeEnding('out/shirts/metrics.jsonl', { how: 'stopped' })
- */
-export async function writeEnding(path: string, ending: Pick<Ending, 'how' | 'why'>): Promise<void> {
-  const ends = await endsOf(path);
-  if (!ends) return;
-  const before = lastLine(ends.last);
-  if (before?.type === 'end' && (before as Ending).how === ending.how) return;
-  const line: Ending = { type: 'end', step: before?.step ?? 0, ...ending };
-  await appendFile(path, `${JSON.stringify(line)}\n`).catch((cause: unknown) => {
-    throw fileError(`the end of the training could not be written to "${path}"`, cause);
-  });
 }

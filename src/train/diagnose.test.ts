@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -17,8 +17,9 @@ const base: TrainOptions = { data: halves(64, 1), epochs: 3, batch: 16, optimize
 it('a loss that overflows stops, names the first layer that did, and keeps the good checkpoint', async () => {
   const plain = net({ input: [1, 8, 8], classes: 2 }, (x) => classify(conv(conv(x, 3), 3)));
   const checkpoint = join(root, 'overflow');
+  const metrics = join(root, 'overflow.jsonl');
   const rate = (step: number): number => (step === 5 ? 1e25 : 0.01);
-  const error = await train(plain, { ...base, schedule: rate, checkpoint }).catch((e) => e);
+  const error = await train(plain, { ...base, schedule: rate, checkpoint, metrics }).catch((e) => e);
   expect(error).toBeInstanceOf(TrainingStopped);
   expect(error).toMatchObject({ reason: 'diverged', code: 'training' });
   const path = join(checkpoint, 'checkpoint.dyna');
@@ -26,6 +27,8 @@ it('a loss that overflows stops, names the first layer that did, and keeps the g
     /^the (loss|gradient's norm) became (NaN|-?Infinity) at epoch 2, step 7, learning rate 0\.01: first in "conv2" \(Conv\), in the forward pass; the last good checkpoint is .* \(step 4\); lower/,
   );
   expect(error.message).toContain(path);
+  const end = readFileSync(metrics, 'utf8').trim().split('\n').at(-1)!;
+  expect(JSON.parse(end)).toEqual({ type: 'end', step: 6, how: 'failed', why: error.message });
   const kept = await openCheckpoint(checkpoint, () => expect.unreachable());
   expect(kept?.checkpoint.step).toBe(4);
   expect((kept!.checkpoint.state.weights!.data as Float32Array).every(Number.isFinite)).toBe(true);

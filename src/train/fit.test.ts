@@ -110,19 +110,28 @@ it('stops after the running step when asked to, and goes on to the same bits', a
   for (const at of [7, 20]) {
     const stop = new AbortController();
     const checkpoint = place(`stopped-${at}`);
+    const metrics = place(`stopped-${at}.jsonl`);
+    const ends = () => lines(metrics).flatMap((line, i, all) => (line.type === 'end' ? [[i - all.length, line]] : []));
     const schedule: TrainOptions['schedule'] = (step, total) => {
       if (step === at) stop.abort(); // step `at` is prepared while the one before it runs
       return short.schedule!(step, total);
     };
-    const error = await train(tinyNet, { ...short, schedule, checkpoint, signal: stop.signal }).catch((e) => e);
+    const error = await train(tinyNet, { ...short, schedule, checkpoint, metrics, signal: stop.signal }).catch(
+      (e) => e,
+    );
     expect(error).toBeInstanceOf(TrainingStopped);
     const path = join(checkpoint, 'checkpoint.dyna');
     expect(error).toMatchObject({ code: 'training', reason: 'interrupted', checkpoint: path });
     expect(error.message).toBe(`training was stopped after step ${at}; ${path} holds it, resume continues`);
+    const stopped = { type: 'end', step: at, how: 'stopped' };
+    expect(ends()).toEqual([[-1, stopped]]);
     await expect(train(tinyNet, { ...short, checkpoint })).rejects.toThrow(
       `${path} holds a training that stands at step ${at}; continue it with resume`,
     );
-    const resumed = await train(tinyNet, { ...short, checkpoint, resume: true });
+    const resumed = await train(tinyNet, { ...short, checkpoint, metrics, resume: true });
+    const finished = { type: 'end', step: 40, how: 'finished' };
+    expect(ends().map(([, line]) => line)).toEqual([stopped, finished]);
+    expect(ends().at(-1)).toEqual([-1, finished]);
     expect(weightsHash(resumed)).toBe(weightsHash(unbroken));
     const untimed = ({ history }: Trained) => history.map((h) => ({ ...h, seconds: 0, imagesPerSecond: 0 }));
     expect(untimed(resumed)).toEqual(untimed(unbroken));

@@ -47,10 +47,23 @@ export async function train(net: Net, options: TrainOptions): Promise<Trained> {
   let reporter: Reporter | undefined;
   try {
     reporter = await Reporter.open(settings, batches.batchesPerEpoch, keeper?.found);
-    return await new Training(net, settings, graphs, batches, runner, reporter, keeper).run();
+    const trained = await new Training(net, settings, graphs, batches, runner, reporter, keeper).run();
+    reporter.close('finished');
+    return trained;
+  } catch (error) {
+    if (reporter) closeAfter(error, reporter);
+    throw error;
   } finally {
-    reporter?.close();
     await runner.close();
+  }
+}
+
+function closeAfter(error: unknown, reporter: Reporter): void {
+  try {
+    if (error instanceof TrainingStopped && error.reason === 'interrupted') reporter.close('stopped');
+    else reporter.close('failed', error instanceof Error ? error.message : String(error));
+  } catch {
+    // What ended the training says more than that the end could not be written.
   }
 }
 

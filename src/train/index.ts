@@ -1,7 +1,7 @@
 /** Training: a net and data in, weights out; it can be stopped and continued at any step. */
 export * from './decisions/index.ts';
 export { train } from './fit.ts';
-export type { MetricsLine } from './metrics.ts';
+export type { Ending, MetricsLine } from './metrics.ts';
 export type { TrainOptions, TrainProgress } from './options.ts';
 export { type RecalibrateOptions, recalibrate } from './recalibrate.ts';
 export type { TrainingData } from './source.ts';

@@ -16,7 +16,18 @@ export type MetricsLine =
       readonly accuracy: Readonly<Record<string, number>>;
       readonly entropy: Readonly<Record<string, number>>;
     })
-  | ({ readonly type: 'epoch'; readonly step: number } & EpochMetrics);
+  | ({ readonly type: 'epoch'; readonly step: number } & EpochMetrics)
+  | Ending;
+
+/** The last line of a training that is over, by which its file can be told from that of one that runs. A resumed one writes behind it. */
+export interface Ending {
+  readonly type: 'end';
+  /** Steps done. */
+  readonly step: number;
+  readonly how: 'finished' | 'stopped' | 'failed';
+  /** What went wrong, in a sentence. */
+  readonly why?: string;
+}
 
 /** Where a resumed run stands: what lies beyond it will be written again. */
 interface Position {
@@ -29,8 +40,8 @@ function bytesUpTo(text: string, at: Position): number {
   let kept = 0;
   for (const line of text.split('\n').slice(0, -1)) {
     try {
-      const { type, step, epoch } = JSON.parse(line) as MetricsLine;
-      if (type === 'epoch' ? epoch > at.epochs : step > at.step) break;
+      const read = JSON.parse(line) as MetricsLine;
+      if (read.type === 'epoch' ? read.epoch > at.epochs : read.step > at.step) break;
     } catch {
       break;
     }

@@ -1,6 +1,6 @@
 import type { Checkpoint } from './checkpoint.ts';
 import { Meter, type MeterState, pick, type Values } from './meter.ts';
-import { MetricsFile } from './metrics.ts';
+import { type Ending, MetricsFile } from './metrics.ts';
 import type { Settings } from './options.ts';
 import type { DecisionMetrics, EpochMetrics } from './types.ts';
 
@@ -16,6 +16,8 @@ export class Reporter {
   readonly #total: number;
   readonly #file: MetricsFile | undefined;
   #meter: Meter;
+  /** Steps done. */
+  #step: number;
   #shown = Number.NEGATIVE_INFINITY;
   /** Of this process alone: an earlier one may have run elsewhere. */
   #pace = { steps: 0, seconds: 0 };
@@ -27,6 +29,7 @@ export class Reporter {
     this.#file = file;
     this.history = [...(from?.history ?? [])];
     this.#meter = new Meter(from?.meter);
+    this.#step = from?.step ?? 0;
   }
 
   static async open(settings: Settings, perEpoch: number, from: Checkpoint | undefined): Promise<Reporter> {
@@ -44,6 +47,7 @@ export class Reporter {
 
   /** Takes the outputs of step number `step` (from 1). */
   step(step: number, values: Values, lr: number, seconds: number): void {
+    this.#step = step;
     this.#meter.add(values, seconds);
     this.#pace.steps++;
     this.#pace.seconds += seconds;
@@ -107,8 +111,13 @@ export class Reporter {
     return { epochs, seconds, imagesPerSecond: (epochs * this.#perEpoch * this.#settings.batch) / seconds };
   }
 
-  close(): void {
-    this.#file?.close();
+  /** Says how the training ended, and closes the file. */
+  close(how: Ending['how'], why?: string): void {
+    try {
+      this.#file?.write({ type: 'end', step: this.#step, how, ...(why === undefined ? {} : { why }) });
+    } finally {
+      this.#file?.close();
+    }
   }
 }
 

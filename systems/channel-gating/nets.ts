@@ -1,8 +1,8 @@
-import { batchNorm, classify, conv, type Dataset, net, scope, type Tensor, widths } from 'dynaneural';
+import { classify, conv, type Dataset, net, scope, type Tensor, widths } from 'dynaneural';
 import { costTable, decisionsOf, type Net, pathCost } from 'dynaneural/dynamic';
 import { concat, mul } from 'dynaneural/graph';
 import { pooled } from 'dynaneural/nn';
-import { half, stem } from '../shared/backbone.ts';
+import { halving, stem } from '../shared/backbone.ts';
 import type { Context } from '../shared/context.ts';
 import { macsOf } from '../shared/static.ts';
 import { boosted, common } from './boosted.ts';
@@ -59,12 +59,13 @@ export const countAt = (share: number, n: number): number => Math.ceil(share * n
 export const narrowed = (list: readonly Layer[], share: number, by: readonly By[]): readonly Layer[] =>
   list.map((l) => (by.includes(l.by) ? { ...l, channels: countAt(share, l.channels) } : l));
 
+const strideOf = (halved: Layer['halved']): 1 | 2 => (halved === 'by stride' ? 2 : 1);
+
 /** A layer without a decision; its parameters are named as those of a gated one. */
 function plainLayer(x: Tensor, { channels, halved, by }: Layer, index: number): Tensor {
   if (by === 'all') return stem(x, channels);
-  const norm = halved === 'by pool' ? (y: Tensor) => batchNorm(half(y), { name: 'norm' }) : common.norm;
-  const stride = halved === 'by stride' ? 2 : 1;
-  return scope(nameOf(index), () => conv(x, channels, { ...common, norm, stride, name: 'conv' }));
+  const norm = halved === 'by pool' ? halving : common.norm;
+  return scope(nameOf(index), () => conv(x, channels, { ...common, norm, stride: strideOf(halved), name: 'conv' }));
 }
 
 const answer = (x: Tensor): Tensor => classify(x, { name: ANSWER });
@@ -102,7 +103,7 @@ export const gatedNet = (data: Like, list: readonly Layer[], share: number, alik
         layer.by === 'input'
           ? boosted(x, {
               channels: layer.channels,
-              stride: layer.halved === 'by stride' ? 2 : 1,
+              stride: strideOf(layer.halved),
               count,
               always: alike ? count : 0,
               name: nameOf(i),

@@ -4,7 +4,7 @@ import { untrained } from '../shared/backbone.ts';
 import type { Context } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
 import { augment, type Recipe, trainOnce } from '../shared/fit.ts';
-import { quickly, recipe, startOf, tuning } from '../shared/static.ts';
+import { gently, quickly, recipe, startOf } from '../shared/static.ts';
 import { byNorm, type Weights } from './filters.ts';
 import { atLeast, gatedMacs, gatedNet, type Layer, layersOf, narrowed, plainNet, slimNet } from './nets.ts';
 import { startGated } from './saliency.ts';
@@ -22,14 +22,7 @@ export const OTHERS: readonly Stage[] = [
 ];
 
 const teacher = { weight: 0.5, temperature: 4 };
-const tuned = (epochs: number, seed: number, more: unknown): Recipe => ({
-  ...tuning,
-  batch: 64,
-  rate: 0.03,
-  epochs,
-  seed,
-  more,
-});
+const tuned = (epochs: number, seed: number, more: unknown): Recipe => ({ ...gently, batch: 64, epochs, seed, more });
 
 export const trainPlain = (cx: Context, { train }: Splits): Promise<Trained> =>
   trainOnce(cx, 'channels-plain', plainNet(train, layersOf(cx)), quickly(cx, recipe), {

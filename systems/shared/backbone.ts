@@ -41,8 +41,10 @@ export const stem = (x: Tensor, channels: number): Tensor =>
     return relu(convolve(x, weight, param('bias', [channels], zeros, 'bias'), { padding: 1 }));
   });
 
-/** Of two by two pixels the largest. */
-export const half = (x: Tensor): Tensor => maxPool(x, 2, { stride: 2 });
+const half = (x: Tensor): Tensor => maxPool(x, 2, { stride: 2 });
+
+/** The `norm` of a convolution that halves the image: of two by two answers the largest is normalised. */
+export const halving = (x: Tensor): Tensor => batchNorm(half(x), { name: 'norm' });
 
 /**
  * A residual net for 32x32 images (He et al. 2015, arXiv:1512.03385) made to learn in few epochs: a whitened first layer that
@@ -57,7 +59,7 @@ export function backbone(shape: Shape = FULL, { group = (x, all) => inTurn(x, al
     after(residual(x, channels, { zeroInit: true, name }), name);
   // The last one halves first: its channels are many.
   const down = (x: Tensor, name: string, channels: number, last: boolean) => {
-    const norm = last ? ('batch' as const) : (y: Tensor) => batchNorm(half(y), { name: 'norm' });
+    const norm = last ? 'batch' : halving;
     return after(conv(last ? half(x) : x, channels, { norm, activation: 'relu', name }), name);
   };
   const narrower = (x: Tensor, name: string, channels: number, share: number) =>

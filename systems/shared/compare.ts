@@ -104,6 +104,7 @@ export function gains(
     figure('speed-up in batches of 64', 'x', (_, m) => m.static.ms64 / m.dynamic.ms64),
     figure('MACs of static over mean MACs', 'x', (t) => plain.macs / t.macs),
     figure('above the static net', 'points', (t) => t.accuracy - further.accuracy),
+    figure('above the backbone before any tuning', 'points', (t) => t.accuracy - plain.accuracy),
     figure('above its own full path', 'points', (t) => t.accuracy - t.full.accuracy),
     ...(trials.every((t) => t.macs <= same.macs && t.macs >= ALIKE * same.macs)
       ? [figure('above static at the same MACs', 'points', (t) => t.accuracy - same.accuracy)]

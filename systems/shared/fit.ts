@@ -60,8 +60,11 @@ export function netDigest(net: Pick<Net, 'output'>): string {
   );
 }
 
+/** All that a training of the gallery is. */
+export type Training = readonly [cx: Context, name: string, net: Net, recipe: Recipe, from: FitOptions];
+
 /** The folder in which a training and its outcome are kept. */
-function folderOf(cx: Context, name: string, net: Net, recipe: Recipe, from: FitOptions): string {
+function folderOf(...[cx, name, net, recipe, from]: Training): string {
   const { data, start, teacher } = from;
   const what = {
     net: netDigest(net),
@@ -75,8 +78,9 @@ function folderOf(cx: Context, name: string, net: Net, recipe: Recipe, from: Fit
 }
 
 /** Where the outcome of a training lies: with the checkout, or in the cache. */
-export function outcomeOf(cx: Context, name: string, net: Net, recipe: Recipe, from: FitOptions): string | undefined {
-  const folder = folderOf(cx, name, net, recipe, from);
+export function outcomeOf(...training: Training): string | undefined {
+  const [cx] = training;
+  const folder = folderOf(...training);
   const all = [...(cx.weights === undefined ? [] : [join(cx.weights, basename(folder))]), folder];
   return all.find((f) => existsSync(join(f, 'trained.dyna')));
 }
@@ -85,20 +89,15 @@ export function outcomeOf(cx: Context, name: string, net: Net, recipe: Recipe, f
  * Trains a net once: the outcome is kept by the hash of its recipe, data and start, and an interrupted training goes on where
  * it was. Where another process trains the same one, its outcome is waited for.
  */
-export async function trainOnce(
-  cx: Context,
-  name: string,
-  net: Net,
-  recipe: Recipe,
-  from: FitOptions,
-): Promise<Trained> {
-  const done = outcomeOf(cx, name, net, recipe, from);
+export async function trainOnce(...training: Training): Promise<Trained> {
+  const [cx, name, net] = training;
+  const done = outcomeOf(...training);
   if (done !== undefined) return openTrained(done, net);
   cx.signal?.throwIfAborted();
-  const folder = folderOf(cx, name, net, recipe, from);
+  const folder = folderOf(...training);
   const work = async (): Promise<Trained> => {
-    const made = outcomeOf(cx, name, net, recipe, from);
-    return made === undefined ? trainIn(folder, cx, name, net, recipe, from) : openTrained(made, net);
+    const made = outcomeOf(...training);
+    return made === undefined ? trainIn(folder, training) : openTrained(made, net);
   };
   return alone(folder, work, {
     signal: cx.signal,
@@ -109,14 +108,7 @@ export async function trainOnce(
   });
 }
 
-async function trainIn(
-  folder: string,
-  cx: Context,
-  name: string,
-  net: Net,
-  recipe: Recipe,
-  from: FitOptions,
-): Promise<Trained> {
+async function trainIn(folder: string, [cx, name, net, recipe, from]: Training): Promise<Trained> {
   const { data, start, teacher, validation, options, halves = false } = from;
   const checkpoint = join(folder, 'checkpoint');
   await writeWhole(join(folder, 'recipe.json'), `${toJson({ name, ...recipe })}\n`);

@@ -3,7 +3,7 @@ import { costTable, type Net, parametersOf } from 'dynaneural/dynamic';
 import { type NDArray, ndarray, sizeOf } from 'dynaneural/graph';
 import { backbone, FULL, QUICK, type Shape, untrained } from './backbone.ts';
 import type { Context } from './context.ts';
-import { outcomeOf, type Recipe, trainOnce } from './fit.ts';
+import { outcomeOf, type Recipe, type Training, trainOnce } from './fit.ts';
 
 /** How the backbone, and every static net that it is compared with, is trained; rates and decay after Jordan 2024 (arXiv:2404.00498). */
 export const recipe: Recipe = {
@@ -22,6 +22,9 @@ export const recipe: Recipe = {
  */
 export const tuning: Recipe = { epochs: 5, batch: 128, rate: 0.05, warmup: 0.1, decay: 5e-4, smoothing: 0, seed: 1 };
 
+/** Where nothing but gates is new, or channels go: what was learnt is to stay as good as it was. */
+export const gently: Recipe = { ...tuning, rate: 0.03 };
+
 /** The same in the quick form. */
 export const quickly = (cx: Context, r: Recipe): Recipe => (cx.quick ? { ...r, epochs: 1, batch: 32 } : r);
 
@@ -33,9 +36,9 @@ export const plainNet = (data: Pick<Dataset, 'shape' | 'classes'>, shape: Shape)
 
 export const macsOf = (made: Pick<Net, 'output'>): number => costTable(made).reduce((sum, r) => sum + r.macs, 0);
 
-const backboneTraining = (cx: Context, data: Dataset) => {
+const backboneTraining = (cx: Context, data: Dataset): Training => {
   const from = { data, start: untrained(data, shapeOf(cx).widths[0]), halves: true };
-  return [cx, 'backbone', plainNet(data, shapeOf(cx)), quickly(cx, recipe), from] as const;
+  return [cx, 'backbone', plainNet(data, shapeOf(cx)), quickly(cx, recipe), from];
 };
 
 /** The static net that all systems start from and are compared with: trained once, shared. */

@@ -2,7 +2,7 @@ import { basename, extname, resolve } from 'node:path';
 import { type Net, parametersOf } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { sizeOf } from '../../graph/index.ts';
-import { type Ending, requireMetrics, writeEnding } from '../../studio/index.ts';
+import { requireMetrics } from '../../studio/index.ts';
 import { table } from '../../table.ts';
 import {
   saveTrained,
@@ -63,10 +63,6 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
   const interrupted = cx.interruptible('Stopping after this step; press Ctrl-C again to stop at once.');
   const watched = options.studio ? await watch(basename(folder), metrics, cx) : undefined;
   const signal = watched ? AbortSignal.any([interrupted, watched.stopped]) : interrupted;
-  const show = progressOf(cx);
-  let begun = false;
-  const end = (how: Ending['how'], why?: string): Promise<void> =>
-    writeEnding(metrics, { how, ...(why === undefined ? {} : { why }) }).catch((e: Error) => cx.note(e.message));
   let trained: Trained;
   try {
     trained = await trainNet(net, {
@@ -82,23 +78,13 @@ export async function train(name: string | undefined, options: TrainOptions, cx:
       ...(checkpointEvery ? { every: checkpointEvery } : {}),
       resume: options.resume ?? false,
       metrics,
-      onProgress: (p) => {
-        begun = true;
-        show(p);
-      },
+      onProgress: progressOf(cx),
       onWarning: cx.note,
       signal,
       ...(threads ? { session: { intraOpNumThreads: threads } } : {}),
     });
-    await end('finished');
   } catch (error) {
-    const stopped = error instanceof TrainingStopped;
-    if (!stopped || error.reason !== 'interrupted') {
-      // Before the first step the file may still be an earlier training's.
-      if (stopped || begun) await end('failed', (error as Error).message);
-      throw error;
-    }
-    await end('stopped');
+    if (!(error instanceof TrainingStopped) || error.reason !== 'interrupted') throw error;
     cx.progress.stop();
     throw new Interrupted(
       `training was stopped; everything so far is kept, go on with: dyna train --out ${folder} --resume`,

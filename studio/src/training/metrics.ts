@@ -1,4 +1,4 @@
-import type { Ending } from '../../../src/studio/metrics-file.ts';
+import type { Ending } from '../../../src/train/metrics.ts';
 
 /** One line of a metrics file, as far as the page reads it: numbers, and records of numbers. */
 export type Line = Readonly<Record<string, unknown>> & { readonly type: string; readonly step: number };
