@@ -25,7 +25,7 @@ export async function timesOf(
   { plain, same }: Pick<Rivals, 'plain' | 'same'>,
 ): Promise<Timed> {
   const { name, model, thresholds, ways, used, data } = judged;
-  const rounds = cx.quick ? { single: 60, batch: 3 } : { single: 750, batch: 40 };
+  const rounds = cx.quick ? { single: 60, batch: 3 } : { single: 2000, batch: 40 };
   const digests = [model, plain, same].map((m) => [netDigest(m.net), weightsDigest(m.weights)]);
   const measured = await phase(cx, `${name}-times`, { digests, thresholds, rounds }, async () => {
     const { net, weights } = model;
