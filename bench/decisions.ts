@@ -2,7 +2,7 @@
 // What the clock keeps of each decision's skipping: the time of the taken paths, each compiled gate-free, over the measured
 // time of the dynamic file, for one input and in batches of 64. Random weights; thresholds split inputs evenly.
 // DYNANEURAL_BENCH_SCALE shortens (0.1) or lengthens it.
-import { median, trimmedMean } from '../src/deploy/measure.ts';
+import { median, trimmedMean } from '../src/deploy/robust.ts';
 import {
   costTable,
   decisionsOf,

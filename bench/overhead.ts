@@ -1,6 +1,6 @@
 import ort from 'onnxruntime-node';
 import { load, toBytes } from '../src/deploy/index.ts';
-import { median } from '../src/deploy/measure.ts';
+import { median } from '../src/deploy/robust.ts';
 import { parametersOf } from '../src/dynamic/index.ts';
 import { ndarray, stripDefaults } from '../src/graph/index.ts';
 import { materialize } from '../src/nn/index.ts';

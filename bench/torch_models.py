@@ -163,7 +163,7 @@ def train(name, model, images, labels, epochs, checkpoint):
             for group in optimizer.param_groups:
                 group["lr"] = rate(epoch * per_epoch + i, epochs * per_epoch, peak)
             take = order[i * BATCH : (i + 1) * BATCH]
-            x = normalise(augment(images[take], random))
+            x = normalise(augment(images[take], random)).contiguous(memory_format=torch.channels_last)
             loss = F.cross_entropy(model(x), labels[take], label_smoothing=0.1 if name == "vit" else 0.0)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -191,12 +191,12 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     for name in args.models.split(","):
         torch.manual_seed(1)
-        model = {"resnet20": ResNet20, "vit": ViT}[name]()
+        model = {"resnet20": ResNet20, "vit": ViT}[name]().to(memory_format=torch.channels_last)
         path = out / f"{name}_cifar10.onnx"
         train(name, model, images[:seen], labels[:seen], args.epochs, out / f"{name}.pt")
         right = accuracy(model, *test)
         torch.onnx.export(
-            model.eval(),
+            model.eval().to(memory_format=torch.contiguous_format),
             torch.zeros(1, 3, 32, 32),
             str(path),
             opset_version=17,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { dataset, takeBatch } from '../src/data/index.ts';
-import { median } from '../src/deploy/measure.ts';
+import { median } from '../src/deploy/robust.ts';
 import { net, parametersOf } from '../src/dynamic/index.ts';
 import { type NDArray, ndarray } from '../src/graph/index.ts';
 import { classify, conv, materialize, residual, sgd } from '../src/nn/index.ts';

@@ -1,5 +1,5 @@
 import { type BudgetOptions, type LoadedModel, load, toBytes } from '../deploy/index.ts';
-import { median, quantile, trimmedMean } from '../deploy/measure.ts';
+import { median, quantile, trimmedMean } from '../deploy/robust.ts';
 import { answerNames, cut, decisionsOf, fullThresholds, isExit, type Model } from '../dynamic/index.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';

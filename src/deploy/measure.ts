@@ -1,5 +1,6 @@
 import { type NDArray, ndarray, sizeOf } from '../graph/index.ts';
 import { compile, type Runner, type SessionOptions } from '../runtime/index.ts';
+import { levelled, median, quantile, trimmedMean } from './robust.ts';
 
 /** The files whose times are compared; all take `input` [n, ...] and run through the plain engine. */
 export interface Contenders {
@@ -50,16 +51,6 @@ export interface MeasureOptions {
   readonly rounds?: { readonly single?: number; readonly batch?: number };
   readonly session?: SessionOptions;
   readonly onProgress?: (done: number, total: number) => void;
-}
-
-export const median = (values: readonly number[]): number => quantile(values, 0.5);
-
-/** The q-quantile by linear interpolation; NaN of nothing. */
-export function quantile(values: readonly number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (sorted.length - 1) * q;
-  const low = sorted[Math.floor(at)] ?? Number.NaN;
-  return low + (at % 1) * ((sorted[Math.ceil(at)] ?? low) - low);
 }
 
 const BATCH = 64;
@@ -115,7 +106,7 @@ const weighted = (shares: readonly number[], values: readonly number[]): number 
 
 /**
  * Times a dynamic file against its static counterparts, interleaved in one process: medians for one image, trimmed
- * means for batches.
+ * means for batches, both without the drift of the machine (see `levelled`).
  *
  * @example const { dynamic, static: plain } = await measure(files, { images, paths })
  */
@@ -131,26 +122,28 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
     const total = single + batch;
     // The last: each image by the gate-free cut of its own path.
     const contenders = [...runners.map((r) => () => r), (i: number) => runners[3 + paths[i]!]!];
-    const ones = contenders.map(() => [] as number[]);
+    const stretches: number[][][] = [];
     for (let start = 0; start < single; start += STRETCH) {
       const count = Math.min(STRETCH, single - start);
-      const times = await streams(contenders, images, { start, count, turn: start / STRETCH });
-      for (const [k, list] of times.entries()) ones[k]!.push(...list);
+      stretches.push(await streams(contenders, images, { start, count, turn: start / STRETCH }));
       onProgress?.(Math.min(start + STRETCH, single), total);
     }
-    const many = all.map(() => [] as number[]);
+    const ones = levelled(stretches);
+    const turns: number[][][] = [];
     const groups = Math.floor(n / BATCH);
     const batched: number[] = [];
     for (let i = -1; i < batch; i++) {
       const at = Math.max(0, i) % groups;
       const input = rows(images, at * BATCH, BATCH);
-      for (const k of rotated(runners.length, i + 1)) {
-        const time = await timed(runners[k]!, input);
-        if (i >= 0) many[k]!.push(time / BATCH);
+      const turn = runners.map((): number[] => []);
+      for (const k of rotated(runners.length, i + 1)) turn[k]!.push((await timed(runners[k]!, input)) / BATCH);
+      if (i >= 0) {
+        turns.push(turn);
+        for (let k = 0; k < BATCH; k++) batched.push(paths[at * BATCH + k]!);
       }
-      if (i >= 0) for (let k = 0; k < BATCH; k++) batched.push(paths[at * BATCH + k]!);
       onProgress?.(single + i + 1, total);
     }
+    const many = levelled(turns);
 
     const used = Array.from({ length: single }, (_, i) => paths[i]!);
     const shares1 = shareOf(used, answers);
@@ -185,12 +178,4 @@ export async function measure(files: Contenders, options: MeasureOptions): Promi
   } finally {
     await Promise.all(runners.map((r) => r.close()));
   }
-}
-
-/** Mean without the highest and lowest tenth, which other work on the machine makes. */
-export function trimmedMean(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const cut = Math.floor(sorted.length / 10);
-  const kept = sorted.slice(cut, sorted.length - cut);
-  return kept.reduce((a, b) => a + b, 0) / kept.length;
 }

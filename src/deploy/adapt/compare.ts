@@ -3,7 +3,7 @@ import { answerNames } from '../../dynamic/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { asStored } from '../layout.ts';
 import { load } from '../load.ts';
-import { trimmedMean } from '../measure.ts';
+import { trimmedMean } from '../robust.ts';
 import type { Foreign } from './foreign.ts';
 import { narrowed } from './original.ts';
 import { type Fed, fileAnswers, rowsOf } from './reference.ts';

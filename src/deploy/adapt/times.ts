@@ -10,7 +10,7 @@ import {
 } from '../../dynamic/index.ts';
 import { type NDArray, ndarray, stripDefaults } from '../../graph/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
-import { median } from '../measure.ts';
+import { median } from '../robust.ts';
 import { toBytes } from '../save.ts';
 
 /** What a model's decisions save and cost on a machine, one thread. */
