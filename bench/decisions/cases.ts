@@ -93,6 +93,10 @@ function decisionOptions(made: Net): [string, readonly string[]][] {
   return found;
 }
 
+/** As much arithmetic as each choice among peers takes, without choosing. */
+const firstPeers = (made: Net): Net =>
+  cut(made, Object.fromEntries(decisionOptions(made).map(([name, [first]]) => [name, first!])));
+
 const select = (rest: Pick<Case, 'name' | 'unit' | 'sizes' | 'make'> & Partial<Case>): Case => ({
   ...{ kind: 'select', form: 'rows', ideal: (made, _, trace) => taken(made, trace), plain: (made) => cut(made) },
   ...rest,
@@ -169,7 +173,7 @@ export const cases: readonly Case[] = [
     why: 'a narrower weight is cut out of the widest one while running, and so cannot be packed beforehand',
   }),
   select({
-    ...{ name: 'experts, best of 4', unit: 'channels', sizes: [64, 128] },
+    ...{ name: 'experts, best of 4', unit: 'channels', sizes: [64, 128], plain: firstPeers },
     make: (size) =>
       net(image, (x) =>
         classify(
@@ -181,7 +185,7 @@ export const cases: readonly Case[] = [
       ),
   }),
   select({
-    ...{ name: 'experts, best two of 4', unit: 'channels', sizes: [64, 128] },
+    ...{ name: 'experts, best two of 4', unit: 'channels', sizes: [64, 128], plain: firstPeers },
     make: (size) =>
       net(image, (x) =>
         classify(

@@ -1,6 +1,6 @@
 import { type BudgetOptions, type LoadedModel, load, toBytes } from '../deploy/index.ts';
 import { median, quantile, trimmedMean } from '../deploy/robust.ts';
-import { answerNames, cut, decisionsOf, fullThresholds, isExit, type Model } from '../dynamic/index.ts';
+import { amongPeers, answerNames, cut, decisionsOf, fullThresholds, isExit, type Model } from '../dynamic/index.ts';
 import type { NDArray } from '../graph/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
 
@@ -25,12 +25,14 @@ export interface Timed {
   readonly exits: Readonly<Record<string, number>>;
 }
 
-/** The net cut gate-free at each of its answers, in order, the full path last. Close them. */
-export function openCuts(
+/** The net cut gate-free at each of its answers, in order, the full path last; none where there is no full path. Close them. */
+export async function openCuts(
   { net, weights, classes, preprocessing }: Model,
   session: SessionOptions,
 ): Promise<LoadedModel[]> {
-  const exits = decisionsOf(net).filter(isExit);
+  const decisions = decisionsOf(net);
+  if (decisions.some(amongPeers)) return [];
+  const exits = decisions.filter(isExit);
   const nets = [...exits.map(({ name }) => cut(net, { [name]: 'exit' })), cut(net)];
   return Promise.all(nets.map((n) => load(toBytes({ net: n, weights, classes, preprocessing }), { session })));
 }

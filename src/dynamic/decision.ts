@@ -60,6 +60,10 @@ export interface WeighDecision extends Deciding {
 /** A place where each input chooses for itself. */
 export type Decision = SelectDecision | KeepDecision | WeighDecision;
 
+/** Whether a decision's options are of one rank, so that there is no full path through it. */
+export const amongPeers = (decision: Decision): decision is SelectDecision =>
+  decision.kind === 'select' && decision.peers === true;
+
 /** Whether an input may leave the net here: the second option answers for all that follows. */
 export const isExit = ({ options }: Pick<Decision, 'options'>): boolean => options[1]?.answers === true;
 

@@ -3,6 +3,7 @@ export { type CertifyModelOptions, certify } from './calibrate.ts';
 export * from './certify/index.ts';
 export { addCosts, type CostVector, costTable, macsOf, pathCost, type RegionCost, type UnitCost } from './cost.ts';
 export {
+  amongPeers,
   answerNames,
   type Decision,
   type Exactness,

@@ -1,4 +1,4 @@
-import { type Decision, type KeepDecision, ownThresholds, type SelectDecision } from './decision.ts';
+import { amongPeers, type Decision, type KeepDecision, ownThresholds, type SelectDecision } from './decision.ts';
 import type { Thresholds } from './lower/choice.ts';
 import { leastKept } from './lower/kept.ts';
 import type { Observations } from './observations.ts';
@@ -81,7 +81,7 @@ function unitsLadder(d: KeepDecision, seen: Observations): Ladder {
  * @param seen on the split that settings may be fitted to
  */
 export function settingsOnPath(decisions: readonly Decision[], seen: Observations): Thresholds[] {
-  const gates = decisions.filter((d): d is SelectDecision => d.kind === 'select' && !d.peers);
+  const gates = decisions.filter((d): d is SelectDecision => d.kind === 'select' && !amongPeers(d));
   const ladders = [
     ...(gates.length > 0 ? [gatesLadder(gates, seen)] : []),
     ...decisions.filter((d) => d.kind === 'keep').map((d) => unitsLadder(d, seen)),

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  amongPeers,
   answersOf,
   type Choices,
   cut,
@@ -164,7 +165,7 @@ const rowLosses = (losses: readonly Tensor[], o: ObjectiveOptions): Tensor =>
 
 /** The logits of the teacher's full path on `x`, as it answers at inference. */
 function teacherLogits({ net, weights }: Model, x: Tensor): Tensor {
-  const peers = decisionsOf(net).find((d) => d.kind === 'select' && d.peers);
+  const peers = decisionsOf(net).find(amongPeers);
   if (peers)
     throw new DynaError(
       'usage',

@@ -159,6 +159,29 @@ describe.each(Object.entries(nets))('%s', (_, make) => {
   });
 });
 
+describe('among peers', () => {
+  const choosing = (leave: boolean) =>
+    net({ input: shape, classes: 3 }, (x) => {
+      const h = stem(x);
+      if (leave) exit(h, { head: (t) => classify(t) });
+      return classify(
+        experts(
+          h,
+          [1, 2].map(() => (t: Tensor) => conv(t, 6)),
+        ),
+      );
+    });
+
+  it('no option is the full path: one must be named, unless the path ends before', () => {
+    const [decision] = decisionsOf(choosing(false));
+    const name = decision!.name;
+    expect(() => cut(choosing(false))).toThrow(/chooses among the peers .+, .+: none of them is the full path/);
+    expect(decisionsOf(cut(choosing(false), { [name]: decision!.options[1]!.name }))).toEqual([]);
+    const [first] = decisionsOf(choosing(true));
+    expect(decisionsOf(cut(choosing(true), { [first!.name]: 'exit' }))).toEqual([]);
+  });
+});
+
 const path = (t: Trace): string => t.rows.map((r) => r.value).join();
 
 const never = (made: Net): Thresholds =>

@@ -1,6 +1,13 @@
 import { DynaError } from '../../errors.ts';
 import { constant, mul, ndarray, remake, rewrite, simplify, type Tensor } from '../../graph/index.ts';
-import { isSelect, type KeepDecision, optionValues, type SelectDecision, type WeighDecision } from '../decision.ts';
+import {
+  amongPeers,
+  isSelect,
+  type KeepDecision,
+  optionValues,
+  type SelectDecision,
+  type WeighDecision,
+} from '../decision.ts';
 import { type DecidingNode, decides, isWeigh, partsOfKeep, underMask } from '../keep.ts';
 import { checkDecisions, decisionsOf, type Net } from '../traced.ts';
 import { filled } from './parts.ts';
@@ -50,7 +57,8 @@ type OnChoice = (decision: SelectDecision, score: Tensor, option: number) => voi
 function fix(net: Net, choices: Choices, all: boolean, onChoice?: OnChoice): Tensor {
   checkDecisions(net, Object.keys(choices));
   const uniform = new Uniform();
-  const takes = ({ attrs }: DecidingNode): boolean => all || Object.hasOwn(choices, attrs.decision.name);
+  const takes = ({ attrs: { decision } }: DecidingNode): boolean =>
+    Object.hasOwn(choices, decision.name) || (all && !amongPeers(decision));
   const decided = (node: DecidingNode, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] => {
     if (isSelect(node)) {
       const option = optionIndex(node.attrs.decision, choices);
@@ -117,12 +125,23 @@ export function everyWidth(net: Net, family = 'width'): Choices[] {
 
 /**
  * Fixes choices: what they do not need is gone, gates included. With no choices given every decision takes its first
- * option (exits go on): the plain, full net.
+ * option (exits go on): the plain, full net. Among peers (experts) no option is the full one: theirs must be named.
  *
- * @throws DynaError 'usage' for a decision or an option that the net does not have
+ * @throws DynaError 'usage' for a decision or an option that the net does not have, and for one among peers that is reached and
+ * not named
  * @example cut(net, { exit1: 'exit' }) // the net up to its first exit
  */
 export function cut(net: Net, choices: Choices = {}): Net {
   const [simple] = simplify([fix(net, choices, true)]) as [Tensor];
-  return { ...net, output: simple };
+  const made = { ...net, output: simple };
+  const open = decisionsOf(made).find(amongPeers);
+  if (open) {
+    const [first, ...others] = open.options.map((o) => o.name);
+    throw new DynaError(
+      'usage',
+      `decision "${open.name}" chooses among the peers ${[first, ...others].join(', ')}: none of them is the full path`,
+      { fix: `name one, as in cut(net, { ${JSON.stringify(open.name)}: '${first}' })` },
+    );
+  }
+  return made;
 }
