@@ -1,98 +1,151 @@
 import {
+  batchNorm,
   certify,
+  classify,
+  conv,
+  exit,
   exponential,
+  gate,
   gumbel,
   macTarget,
   net,
   recalibrate,
   reinforce,
+  relu,
+  scope,
   skip,
   type Tensor,
   type Trained,
 } from 'dynaneural';
-import type { Net, Thresholds } from 'dynaneural/dynamic';
+import { confidence, fixed, type Net, type Thresholds } from 'dynaneural/dynamic';
+import { add, mul, param, reshape, sub } from 'dynaneural/graph';
+import { stopGradient, zeros } from 'dynaneural/nn';
 import { aimedAt } from './shared/aim.ts';
-import { type Block, backbone, inTurn } from './shared/backbone.ts';
+import { type Block, backbone } from './shared/backbone.ts';
 import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from './shared/data.ts';
 import { overEveryWay } from './shared/every-way.ts';
-import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
+import { augment, type FitOptions, trainOnce, weightsDigest } from './shared/fit.ts';
 import { standing } from './shared/rivals.ts';
-import { gently, quickly, shapeOf, startOf, trainBackbone } from './shared/static.ts';
+import { quickly, shapeOf, startOf, trainBackbone, tuning } from './shared/static.ts';
 import type { CurvePoint, Findings, Works } from './shared/system.ts';
 import { type Timed, timesOf } from './shared/times.ts';
-import { constantPoints, type Judged, judge } from './shared/trial.ts';
+import { constantPoints, type Judged, judge, ownWeights } from './shared/trial.ts';
 
-/** How many of a group's blocks run: asked before each of them, until one is not wanted. */
-function nested(x: Tensor, [block, ...rest]: readonly Block[], group: number, at = 1): Tensor {
-  if (!block) return x;
-  return skip(x, (y) => nested(block(y), rest, group, at + 1), { name: `gate${group + 1}-${at}` });
+/** What a look at the first features says: classes, and how sure it is of them, [N, 1]. */
+interface Look {
+  readonly logits: Tensor;
+  readonly sure: Tensor;
 }
 
-/** A group that all must run, where there is one, is small. */
+/** Which images are hard is learnt sooner by answering than by being told what answers cost: so gates ask a small classifier. */
+const lookAt = (x: Tensor): Look =>
+  scope('look', () => {
+    const logits = classify(conv(x, 128, { stride: 2, norm: 'batch', activation: 'relu' }));
+    return { logits, sure: reshape(confidence({ logits: stopGradient(logits), previous: [] }), [0, 1]) };
+  });
+
+/** What a logarithm of a probability weighs at first: noise of training is about as large as it then is. */
+const UNSURE = 4;
+
+/** How much the next block is wanted: by the features, and the more the less sure the look was. */
+const wanted = (x: Tensor, { sure }: Look): Tensor =>
+  sub(gate(x), mul(sure, param('unsure', [1], { kind: 'constant', value: UNSURE })));
+
+/** Where blocks are left out, later layers are to find features like theirs: a hundredth of the MACs. */
+const instead = (x: Tensor): Tensor =>
+  scope('instead', () => {
+    const norm = (y: Tensor) => batchNorm(y, { scale: zeros, name: 'norm' });
+    return relu(add(x, conv(x, Number(x.shape[1]), { kernel: 1, norm })));
+  });
+
+/** How many of a group's blocks run: asked before each of them, until one is not wanted. */
+function nested(x: Tensor, [block, ...rest]: readonly Block[], group: number, look: Look, at = 1): Tensor {
+  if (!block) return x;
+  return skip(x, (y) => nested(block(y), rest, group, look, at + 1), {
+    name: `gate${group + 1}-${at}`,
+    gate: (t) => wanted(t, look),
+    shortcut: instead,
+  });
+}
+
+/** The look is an answer only while it learns; `withoutLook` is what runs. */
 const gatedNet = (cx: Context, { train }: Splits): Net =>
-  net(
-    { input: train.shape, classes: train.classes.length, name: 'adaptive-depth', onWarning: () => {} },
-    backbone(shapeOf(cx), { group: (x, blocks, i) => (i === 0 ? inTurn(x, blocks) : nested(x, blocks, i)) }),
-  );
+  net({ input: train.shape, classes: train.classes.length, name: 'adaptive-depth', onWarning: () => {} }, (image) => {
+    let look: Look | undefined;
+    const after = (x: Tensor, block: string): Tensor => {
+      if (block !== 'down2') return x;
+      const { logits, sure } = lookAt(x);
+      look = { logits, sure };
+      return exit(x, { name: 'look', head: () => logits, policy: () => reshape(sure, [0]) });
+    };
+    const group = (x: Tensor, blocks: readonly Block[], i: number) => nested(x, blocks, i, look!);
+    return backbone(shapeOf(cx), { after, group })(image);
+  });
+
+function withoutLook({ net: made, weights, ...rest }: Trained): Trained {
+  const running = fixed(made, { look: 'continue' });
+  return { ...rest, net: running, weights: ownWeights(running, weights) };
+}
 
 /** What the mean image may take, as a share of the full MACs: gates take time too. */
-const AIM = 0.38;
+const AIM = 0.4;
+/** Of the loss of the look's answers. */
+const LOOK = 0.5;
 /**
- * First every way through the net learns to answer, taught by the full one, and the gates learn from all ways at once what each
- * is worth to an image.
+ * First what the field does: samples that gradients flow through (LAUDNet, Han et al. 2023, arXiv:2308.15949), from the static
+ * net, which also teaches.
  */
-const everyWay = { weight: 0.25, distill: { weight: 1, temperature: 3 }, macs: AIM, epochs: 3 };
-/** Then, from these weights and with new gates, what the field does: samples that gradients flow through (LAUDNet, Han et al. 2023, arXiv:2308.15949). */
-const gumbelWay = { temperature: [5, 0.5], macs: AIM, epochs: 2 } as const;
+const gumbelWay = {
+  temperature: [5, 0.5],
+  macs: AIM,
+  weights: [LOOK, 1],
+  teacher: { weight: 1, temperature: 2 },
+} as const;
+/** Then every way through the net is computed for every image, and gates learn from all at once what each is worth. */
+const everyWay = { weight: 0.25, distill: { weight: 1, temperature: 3 }, macs: AIM };
 /** Or draws and rewards; the last gates are freed first, over the first third (BlockDrop, Wu et al. 2018, arXiv:1711.08393). */
-const reinforceWay = { price: 0.3, entropy: 0.01, curriculum: 1 / 3, epochs: 2 } as const;
+const reinforceWay = { price: 0.3, entropy: 0.01, curriculum: 1 / 3 } as const;
 
-const isGate = (name: string): boolean => /\/gate\d+\//.test(name);
+/** Of `tuning`'s epochs, the first go to all, the last one to what is compared: its rate goes on where the others' was small. */
+const LAST = 1;
+const LATE = 0.01;
 
-function trainWays(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Trained> {
+function trainSampled(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Trained> {
   const made = gatedNet(cx, splits);
+  const { temperature, macs, weights, teacher } = gumbelWay;
   return trainOnce(
     cx,
-    `depth-exact-${seed}`,
+    `depth-gumbel-${seed}`,
     made,
-    { ...quickly(cx, { ...gently, epochs: everyWay.epochs }), seed, more: everyWay },
+    { ...quickly(cx, { ...tuning, epochs: tuning.epochs - LAST }), seed, more: gumbelWay },
     {
       data: splits.train,
       start: startOf(made, plain.weights),
-      options: overEveryWay(made, everyWay),
+      teacher: { model: plain, ...teacher },
+      options: { decisions: gumbel({ temperature: exponential(...temperature) }), cost: macTarget(macs), weights },
     },
   );
 }
 
-/** Ways to train new gates on weights that know every way. */
-const gateWays = {
-  gumbel: {
-    more: gumbelWay,
-    options: { decisions: gumbel({ temperature: exponential(...gumbelWay.temperature) }), cost: macTarget(AIM) },
-  },
-  reinforce: { more: reinforceWay, options: { decisions: reinforce(reinforceWay) } },
+/** What the last epoch is spent on. */
+const lastWays: Readonly<Record<string, { readonly more: unknown; of(made: Net): FitOptions['options'] }>> = {
+  exact: { more: everyWay, of: (made) => overEveryWay(made, everyWay) },
+  reinforce: { more: reinforceWay, of: () => ({ decisions: reinforce(reinforceWay) }) },
 };
 
-const trainGates = (
-  cx: Context,
-  { train }: Splits,
-  { net: made, weights }: Trained,
-  name: keyof typeof gateWays,
-  seed: number,
-) =>
-  trainOnce(
+function trainLast(cx: Context, { train }: Splits, base: Trained, name: string, seed: number): Promise<Trained> {
+  const { more, of } = lastWays[name]!;
+  const { net: made, weights } = withoutLook(base);
+  return trainOnce(
     cx,
     `depth-${name}-${seed}`,
     made,
-    { ...quickly(cx, { ...gently, epochs: gateWays[name].more.epochs }), seed, more: gateWays[name].more },
-    {
-      data: train,
-      start: new Map([...weights].filter(([n]) => !isGate(n))),
-      options: gateWays[name].options,
-    },
+    { ...quickly(cx, { ...tuning, rate: LATE, epochs: LAST }), seed, more },
+    { data: train, start: weights, options: of(made) },
   );
+}
 
 interface Path {
   /** The boldest setting that was proven against the net's own full path, and all that were tried. */
@@ -132,11 +185,11 @@ async function run(cx: Context): Promise<Findings> {
   const curve: CurvePoint[] = [];
   const notes: string[] = [];
   for (const seed of cx.seeds) {
-    const base = await trainWays(cx, splits, plain, seed);
+    const sampled = await trainSampled(cx, splits, plain, seed);
     const trained = {
-      [MAIN]: base,
-      gumbel: await trainGates(cx, splits, base, 'gumbel', seed),
-      reinforce: await trainGates(cx, splits, base, 'reinforce', seed),
+      [MAIN]: await trainLast(cx, splits, sampled, 'exact', seed),
+      gumbel: withoutLook(sampled),
+      reinforce: await trainLast(cx, splits, sampled, 'reinforce', seed),
     };
     for (const [name, own] of Object.entries(trained)) {
       const id = `depth-${name.replace(' ', '-')}-${seed}`;
@@ -180,7 +233,7 @@ export const adaptiveDepth: Works = {
   title: 'Input-adaptive pathways by reinforcement learning',
   claim: '2.3x at < 0.5 % loss',
   builds:
-    'gates that choose how many blocks of a group run; exact policy, Gumbel and REINFORCE trainers with curriculum',
+    'gates that choose how many blocks of a group run, fed by a small classifier; exact policy, Gumbel and REINFORCE trainers with curriculum',
   anchors: 'SkipNet, BlockDrop (20 % mean, 36 % max at equal accuracy), ConvNet-AIG',
   metric:
     'measured batch-1 and batch-64 speed-up at <= 0.5 points loss, against a static net trained at the same MACs and random skipping',
