@@ -2,7 +2,7 @@
 // What the clock keeps of each decision's skipping: the time of the taken paths, each compiled gate-free, over the measured
 // time of the dynamic file, for one input and in batches of 64. Random weights; thresholds split inputs evenly.
 // DYNANEURAL_BENCH_SCALE shortens (0.1) or lengthens it.
-import { median, trimmedMean } from '../src/deploy/robust.ts';
+import { levelled, median, trimmedMean } from '../src/deploy/robust.ts';
 import {
   costTable,
   decisionsOf,
@@ -111,21 +111,23 @@ const timed = async (runner: Runner, input: NDArray): Promise<number> => {
   return performance.now() - start;
 };
 
-/** Interleaved times of several files, each on inputs of its own choice. */
+/** Interleaved times of several files, each on inputs of its own choice, without the drift of the machine. */
 async function race(
   files: readonly { readonly runner: Runner; readonly inputs: readonly NDArray[] }[],
   times: number,
 ): Promise<number[][]> {
-  const found = files.map(() => [] as number[]);
-  for (let k = -1; k < times; k++)
-    for (const [f, { runner, inputs }] of files.entries()) {
+  const turns: number[][][] = [];
+  for (let k = -1; k < times; k++) {
+    const turn: number[][] = [];
+    for (const { runner, inputs } of files) {
       await timed(runner, inputs[0]!);
-      for (const input of inputs) {
-        const ms = await timed(runner, input);
-        if (k >= 0) found[f]!.push(ms);
-      }
+      const own: number[] = [];
+      for (const input of inputs) own.push(await timed(runner, input));
+      turn.push(own);
     }
-  return found;
+    if (k >= 0) turns.push(turn);
+  }
+  return levelled(turns);
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;

@@ -156,24 +156,24 @@ const packed =
 /** Every decision of the field, on a block that is worth it. */
 export const cases: readonly Case[] = [
   select({
-    ...{ name: 'exit', unit: 'channels', sizes: [32, 64, 128] },
+    ...{ name: 'exit', unit: 'channels', sizes: [32, 64, 128, 192, 256] },
     make: (size) => net(image, (x) => classify(body(exit(body(stem(x, size), size), { head: classify }), size))),
   }),
   select({
-    ...{ name: 'skip', unit: 'channels', sizes: [16, 32, 64, 128, 192] },
+    ...{ name: 'skip', unit: 'channels', sizes: [16, 32, 64, 128, 192, 256] },
     make: (size) => net(image, (x) => classify(skip(stem(x, size), (t) => body(t, size)))),
   }),
   select({
-    ...{ name: 'layer skip', unit: 'token width', sizes: [64, 128, 192, 256] },
+    ...{ name: 'layer skip', unit: 'token width', sizes: [64, 128, 192, 256, 384] },
     make: (size) => net(image, (x) => answer(skip(tokensOf(x, size), (t) => layers(t, 2)))),
   }),
-  select({ ...{ name: 'width, copies', unit: 'channels', sizes: [64, 128, 192], views: 'copies' }, make: slim }),
+  select({ ...{ name: 'width, copies', unit: 'channels', sizes: [64, 128, 192, 256], views: 'copies' }, make: slim }),
   select({
-    ...{ name: 'width, slices', unit: 'channels', sizes: [64, 128], views: 'slices', make: slim },
+    ...{ name: 'width, slices', unit: 'channels', sizes: [64, 128, 192], views: 'slices', make: slim },
     why: 'a narrower weight is cut out of the widest one while running, and so cannot be packed beforehand',
   }),
   select({
-    ...{ name: 'experts, best of 4', unit: 'channels', sizes: [64, 128], plain: firstPeers },
+    ...{ name: 'experts, best of 4', unit: 'channels', sizes: [64, 128, 192, 256], plain: firstPeers },
     make: (size) =>
       net(image, (x) =>
         classify(
@@ -185,7 +185,7 @@ export const cases: readonly Case[] = [
       ),
   }),
   select({
-    ...{ name: 'experts, best two of 4', unit: 'channels', sizes: [64, 128], plain: firstPeers },
+    ...{ name: 'experts, best two of 4', unit: 'channels', sizes: [64, 128, 192, 256], plain: firstPeers },
     make: (size) =>
       net(image, (x) =>
         classify(
@@ -198,7 +198,7 @@ export const cases: readonly Case[] = [
       ),
   }),
   select({
-    ...{ name: 'dense edges', unit: 'channels', sizes: [64, 128] },
+    ...{ name: 'dense edges', unit: 'channels', sizes: [64, 128, 192, 256] },
     make: (size) =>
       net(image, (x) => {
         const sources = [stem(x, size)];
@@ -218,7 +218,7 @@ export const cases: readonly Case[] = [
     plain: (_, size) => gated(size, (t, w) => conv(t, w, both)),
   },
   {
-    ...{ name: 'tokens, half of 65', kind: 'keep', unit: 'token width', sizes: [64, 128, 192], form: 'rows' },
+    ...{ name: 'tokens, half of 65', kind: 'keep', unit: 'token width', sizes: [64, 128, 192, 256], form: 'rows' },
     make: (size) =>
       net(image, (x) => {
         const kept = keepTokens(layers(tokensOf(x, size), 1), { count: 33 });
@@ -260,7 +260,7 @@ export const cases: readonly Case[] = [
       name: 'transformer feed-forward skip',
       kind: 'select',
       unit: 'token width',
-      sizes: [128, 192, 256],
+      sizes: [128, 192, 256, 384],
       form: 'rows',
     },
     make: (size) => net(image, (x) => answer(skip(tokensOf(x, size), (t) => add(t, mlp(layerNorm(t), { ratio: 4 }))))),
