@@ -132,6 +132,8 @@ it('stops after the running step when asked to, and goes on to the same bits', a
     const finished = { type: 'end', step: 40, how: 'finished' };
     expect(ends().map(([, line]) => line)).toEqual([stopped, finished]);
     expect(ends().at(-1)).toEqual([-1, finished]);
+    await train(tinyNet, { ...short, checkpoint, metrics, resume: true });
+    expect(ends().map(([, line]) => line)).toEqual([stopped, finished]);
     expect(weightsHash(resumed)).toBe(weightsHash(unbroken));
     const untimed = ({ history }: Trained) => history.map((h) => ({ ...h, seconds: 0, imagesPerSecond: 0 }));
     expect(untimed(resumed)).toEqual(untimed(unbroken));

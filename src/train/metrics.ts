@@ -42,6 +42,8 @@ function bytesUpTo(text: string, at: Position): number {
     try {
       const read = JSON.parse(line) as MetricsLine;
       if (read.type === 'epoch' ? read.epoch > at.epochs : read.step > at.step) break;
+      // A training that goes on has not finished, and one that need not will say so again.
+      if (read.type === 'end' && read.how === 'finished') break;
     } catch {
       break;
     }
