@@ -21,7 +21,7 @@ import { confidence, fixed, type Net, type Thresholds } from 'dynaneural/dynamic
 import { add, mul, param, reshape, sub } from 'dynaneural/graph';
 import { stopGradient, zeros } from 'dynaneural/nn';
 import { aimedAt } from './shared/aim.ts';
-import { type Block, backbone } from './shared/backbone.ts';
+import { type Block, backbone, inTurn } from './shared/backbone.ts';
 import { dynamicRow, gains, ownBaselines } from './shared/compare.ts';
 import { type Context, phase } from './shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from './shared/data.ts';
@@ -39,7 +39,7 @@ interface Look {
   readonly sure: Tensor;
 }
 
-/** Which images are hard is learnt sooner by answering than by being told what answers cost: so gates ask a small classifier. */
+/** Gates are to know which images are hard, as exits do: they ask a small classifier. */
 const lookAt = (x: Tensor): Look =>
   scope('look', () => {
     const logits = classify(conv(x, 128, { stride: 2, norm: 'batch', activation: 'relu' }));
@@ -76,11 +76,13 @@ const gatedNet = (cx: Context, { train }: Splits): Net =>
     let look: Look | undefined;
     const after = (x: Tensor, block: string): Tensor => {
       if (block !== 'down2') return x;
-      const { logits, sure } = lookAt(x);
-      look = { logits, sure };
+      look = lookAt(x);
+      const { logits, sure } = look;
       return exit(x, { name: 'look', head: () => logits, policy: () => reshape(sure, [0]) });
     };
-    const group = (x: Tensor, blocks: readonly Block[], i: number) => nested(x, blocks, i, look!);
+    // What stands before the look, all must run.
+    const group = (x: Tensor, blocks: readonly Block[], i: number) =>
+      look ? nested(x, blocks, i, look) : inTurn(x, blocks);
     return backbone(shapeOf(cx), { after, group })(image);
   });
 

@@ -13,7 +13,7 @@ export interface Timed {
   readonly dynamicP95: number;
   /** The same file on its full path: nobody exits, nothing is left out. */
   readonly nobodyExits: number;
-  /** The full path, gate-free; null where only the file is known. */
+  /** The full path, gate-free; null where only the file is known, or where peers leave no path the full one. */
   readonly full: number | null;
   /** The full path (gate-free, else nobody exiting) over dynamic. */
   readonly speedup: number;
