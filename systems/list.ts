@@ -1,4 +1,4 @@
-import { adaptiveDepth } from './adaptive-depth.ts';
+import { adaptiveDepth } from './adaptive-depth/index.ts';
 import { channelGating } from './channel-gating/index.ts';
 import { deformable } from './deformable/index.ts';
 import { dynamicDense } from './dynamic-dense/index.ts';

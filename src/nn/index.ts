@@ -38,4 +38,5 @@ export {
   stepwise,
   type WarmupOptions,
 } from './schedules.ts';
+export { sharedWeights } from './shared-weights.ts';
 export { stopGradient } from './stop-gradient.ts';

@@ -46,6 +46,14 @@ const half = (x: Tensor): Tensor => maxPool(x, 2, { stride: 2 });
 /** The `norm` of a convolution that halves the image: of two by two answers the largest is normalised. */
 export const halving = (x: Tensor): Tensor => batchNorm(half(x), { name: 'norm' });
 
+/** What a backbone is put together of, in this order. */
+export interface Parts {
+  readonly stem: (x: Tensor) => Tensor;
+  /** Each halves the image, and has a group of equal blocks after it. */
+  readonly stages: readonly { readonly down: (x: Tensor) => Tensor; readonly blocks: readonly Block[] }[];
+  readonly answer: (x: Tensor) => Tensor;
+}
+
 /**
  * A residual net for 32x32 images (He et al. 2015, arXiv:1512.03385) made to learn in few epochs: a whitened first layer that
  * stays as it is, convolutions whose largest answers are kept where the size is halved (both Jordan 2024, arXiv:2404.00498), few
@@ -53,7 +61,7 @@ export const halving = (x: Tensor): Tensor => batchNorm(half(x), { name: 'norm' 
  *
  * Blocks have names of their own, so that its weights start every net that is built of it (`startOf`).
  */
-export function backbone(shape: Shape = FULL, { group = (x, all) => inTurn(x, all), after = (x) => x }: Between = {}) {
+export function parts(shape: Shape = FULL, after: Between['after'] = (x) => x): Parts {
   const [narrow, ...widths] = shape.widths;
   const block = (x: Tensor, name: string, channels: number) =>
     after(residual(x, channels, { zeroInit: true, name }), name);
@@ -67,18 +75,26 @@ export function backbone(shape: Shape = FULL, { group = (x, all) => inTurn(x, al
       const inner = conv(x, channels * share, { norm: 'batch', activation: 'relu', name: 'conv1' });
       return after(relu(add(conv(inner, channels, { norm: 'batch', name: 'conv2' }), x)), name);
     });
-  const blocks = (x: Tensor, index: number, channels: number) => {
-    const all = Array.from({ length: shape.groups[index]! }, (_, i): Block => {
+  const stages = widths.map((channels, index) => ({
+    down: (x: Tensor) => down(x, `down${index + 1}`, channels, index === 2),
+    blocks: Array.from({ length: shape.groups[index]! }, (_, i): Block => {
       const name = `group${index + 1}-${i + 1}`;
       return (y, share = 1) => (share === 1 ? block(y, name, channels) : narrower(y, name, channels, share));
-    });
-    return all.length === 0 ? x : group(x, all, index);
-  };
-  return (x: Tensor): Tensor => {
-    x = stem(x, narrow);
-    for (const [i, channels] of widths.entries()) x = blocks(down(x, `down${i + 1}`, channels, i === 2), i, channels);
-    return classify(x, { name: 'answer' });
-  };
+    }),
+  }));
+  return { stem: (x) => stem(x, narrow), stages, answer: (x) => classify(x, { name: 'answer' }) };
+}
+
+/** The parts in their order, with what stands between them. */
+export function backbone(shape: Shape = FULL, { group = (x, all) => inTurn(x, all), after }: Between = {}) {
+  const { stem: first, stages, answer } = parts(shape, after);
+  return (x: Tensor): Tensor =>
+    answer(
+      stages.reduce((y, { down, blocks }, i) => {
+        const halved = down(y);
+        return blocks.length === 0 ? halved : group(halved, blocks, i);
+      }, first(x)),
+    );
 }
 
 /** Where a backbone starts that is trained from nothing: its first layer knows how pixels go together, the rest is drawn by seed. */

@@ -1,6 +1,6 @@
 import { DynaError } from '../../errors.ts';
-import { formatShape, interceptParams, scoped, slice, type Tensor } from '../../graph/index.ts';
-import { gate as defaultGate } from '../../nn/index.ts';
+import { formatShape, slice, type Tensor } from '../../graph/index.ts';
+import { gate as defaultGate, sharedWeights } from '../../nn/index.ts';
 import { select } from '../net.ts';
 
 export interface WidthsOptions {
@@ -47,25 +47,11 @@ export function widths(
   if (list.length < 2 || !falling)
     throw new DynaError('usage', `widths are shares that fall from 1, such as [1, 0.5], got [${list.join(', ')}]`);
   const { gate = (t: Tensor) => defaultGate(t, { outputs: list.length }), name } = options;
-  const masters = new Map<string, Tensor>();
-  const at = (share: number) => (): Tensor => {
-    const root = scoped();
-    return interceptParams(
-      ({ name: full, shape, role }, make) => {
-        const own = full.slice(root.length);
-        const master = masters.get(own);
-        if (master && role === 'weight') return prefix(master, shape, full);
-        const made = make();
-        if (share === 1 && role === 'weight') masters.set(own, made);
-        return made;
-      },
-      () => layers(x, share),
-    );
-  };
+  const shared = sharedWeights(prefix);
   return select({
     family: 'width',
     ...(name === undefined ? {} : { name }),
     score: () => (typeof gate === 'function' ? gate(x) : gate),
-    options: Object.fromEntries(list.map((share) => [`x${share}`, at(share)])),
+    options: Object.fromEntries(list.map((share) => [`x${share}`, () => shared(() => layers(x, share))])),
   });
 }
