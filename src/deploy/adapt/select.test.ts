@@ -88,6 +88,11 @@ describe('which exits stay', () => {
     expect(promised).toEqual({ macs: full, times: { 1: 1, 64: 1 } });
     expect(gains(promised.times!)).toBe(false);
   });
+
+  it('less than noise may show is no gain, at any batch size more is one', () => {
+    expect(gains({ 1: 0.98, 64: 1.2 })).toBe(false);
+    expect(gains({ 1: 0.98, 64: 0.95 })).toBe(true);
+  });
 });
 
 describe('times of the ways through a model', () => {
