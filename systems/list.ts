@@ -2,7 +2,7 @@ import { adaptiveDepth } from './adaptive-depth/index.ts';
 import { channelGating } from './channel-gating/index.ts';
 import { deformable } from './deformable/index.ts';
 import { dynamicDense } from './dynamic-dense/index.ts';
-import { dynstatic } from './dynstatic.ts';
+import { dynstatic } from './dynstatic/index.ts';
 import { earlyExit } from './early-exit.ts';
 import { scheduling } from './gumbel.ts';
 import { planned } from './planned.ts';

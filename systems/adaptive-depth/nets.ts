@@ -1,15 +1,10 @@
-import { classify, conv, type Dataset, exit, gate, net, scope, skip, type Tensor } from 'dynaneural';
-import { confidence, type Net } from 'dynaneural/dynamic';
-import { add, mul, param, reshape, sub } from 'dynaneural/graph';
+import { type Dataset, exit, net, scope, skip, type Tensor } from 'dynaneural';
+import type { Net } from 'dynaneural/dynamic';
 import { sharedWeights, stopGradient } from 'dynaneural/nn';
 import { inTurn, parts, type Shape } from '../shared/backbone.ts';
+import { look, upon, wanted } from '../shared/look.ts';
 
 type Data = Pick<Dataset, 'shape' | 'classes'>;
-
-/** How much of what a look saw goes into later answers (BoostNet, Yu et al. 2022, arXiv:2211.16726). */
-const CARRIED = 0.5;
-
-const upon = (logits: Tensor, seen?: Tensor): Tensor => (seen ? add(logits, mul(stopGradient(seen), CARRIED)) : logits);
 
 /**
  * The backbone as the depths of its largest group see it. Each depth goes through the end of the net with the same weights and
@@ -18,7 +13,7 @@ const upon = (logits: Tensor, seen?: Tensor): Tensor => (seen ? add(logits, mul(
  */
 function depthsOf(shape: Shape) {
   const { stem, stages, answer } = parts(shape);
-  const [first, middle, last] = stages as [(typeof stages)[0], (typeof stages)[0], (typeof stages)[0]];
+  const [first, middle, last] = stages;
   const { blocks } = middle;
   const shared = sharedWeights();
   return {
@@ -29,39 +24,23 @@ function depthsOf(shape: Shape) {
         shared(() => answer(inTurn(last.down(x), depth < blocks.length ? [] : last.blocks))),
         seen,
       ),
-    /** A small classifier before each block: gates are to know which images are hard, as exits do. */
-    look: (x: Tensor, depth: number, seen?: Tensor): Tensor => {
-      const norm = { norm: 'batch', activation: 'relu' } as const;
-      return upon(
-        classify(depth === 0 ? conv(x, 128, { stride: 2, ...norm }) : conv(x, 64, { kernel: 1, ...norm })),
-        seen,
-      );
-    },
+    look: (x: Tensor, depth: number, seen?: Tensor): Tensor => upon(look(x, depth === 0), seen),
   };
 }
 
 /** In which depths and looks learn: each of them as an exit of the full depth. */
 export const learningNet = ({ shape: input, classes }: Data, shape: Shape): Net =>
   net({ input, classes: classes.length, name: 'depths', onWarning: () => {} }, (image) => {
-    const { blocks, begin, end, look } = depthsOf(shape);
+    const { blocks, begin, end, look: lookAt } = depthsOf(shape);
     let x = begin(image);
     let seen: Tensor | undefined;
     for (const [depth, block] of blocks.entries()) {
-      x = exit(x, { name: `look${depth}`, head: (t) => (seen = look(t, depth, seen)) });
+      x = exit(x, { name: `look${depth}`, head: (t) => (seen = lookAt(t, depth, seen)) });
       x = exit(x, { name: `end${depth}`, head: (t) => end(t, depth, seen) });
       x = block(x);
     }
     return scope(`end${blocks.length}`, () => end(x, blocks.length, seen));
   });
-
-/** What a logarithm of a probability weighs at first: noise of training is about as large as it then is. */
-const UNSURE = 4;
-
-/** How much the next block is wanted: by the features, and the more the less sure the look was. */
-function wanted(x: Tensor, seen: Tensor): Tensor {
-  const sure = reshape(confidence({ logits: stopGradient(seen), previous: [] }), [0, 1]);
-  return sub(gate(stopGradient(x)), mul(sure, param('unsure', [1], { kind: 'constant', value: UNSURE })));
-}
 
 /**
  * What runs: a gate before each block asks whether the image goes deeper, or to the end. Only gates learn in it: depths know
@@ -69,7 +48,7 @@ function wanted(x: Tensor, seen: Tensor): Tensor {
  */
 export const gatedNet = ({ shape: input, classes }: Data, shape: Shape): Net =>
   net({ input, classes: classes.length, name: 'adaptive-depth', onWarning: () => {} }, (image) => {
-    const { blocks, begin, end, look } = depthsOf(shape);
+    const { blocks, begin, end, look: lookAt } = depthsOf(shape);
     const ended = (x: Tensor, depth: number, seen?: Tensor): Tensor =>
       stopGradient(scope(`end${depth}`, () => end(x, depth, seen)));
     const from = (x: Tensor, depth: number, before?: Tensor): Tensor => {
@@ -78,7 +57,7 @@ export const gatedNet = ({ shape: input, classes }: Data, shape: Shape): Net =>
       return skip(x, (t) => from(blocks[depth]!(t), depth + 1, seen), {
         name: `gate${depth + 1}`,
         gate: (t) => {
-          const saw = scope(`look${depth}`, () => look(t, depth, before));
+          const saw = scope(`look${depth}`, () => lookAt(t, depth, before));
           seen = saw;
           return wanted(t, saw);
         },

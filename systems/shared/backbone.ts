@@ -46,11 +46,16 @@ const half = (x: Tensor): Tensor => maxPool(x, 2, { stride: 2 });
 /** The `norm` of a convolution that halves the image: of two by two answers the largest is normalised. */
 export const halving = (x: Tensor): Tensor => batchNorm(half(x), { name: 'norm' });
 
+/** Halves the image; a group of equal blocks stands behind it. */
+export interface Stage {
+  readonly down: (x: Tensor) => Tensor;
+  readonly blocks: readonly Block[];
+}
+
 /** What a backbone is put together of, in this order. */
 export interface Parts {
   readonly stem: (x: Tensor) => Tensor;
-  /** Each halves the image, and has a group of equal blocks after it. */
-  readonly stages: readonly { readonly down: (x: Tensor) => Tensor; readonly blocks: readonly Block[] }[];
+  readonly stages: readonly [Stage, Stage, Stage];
   readonly answer: (x: Tensor) => Tensor;
 }
 
@@ -62,7 +67,7 @@ export interface Parts {
  * Blocks have names of their own, so that its weights start every net that is built of it (`startOf`).
  */
 export function parts(shape: Shape = FULL, after: Between['after'] = (x) => x): Parts {
-  const [narrow, ...widths] = shape.widths;
+  const [narrow, ...wider] = shape.widths;
   const block = (x: Tensor, name: string, channels: number) =>
     after(residual(x, channels, { zeroInit: true, name }), name);
   // The last one halves first: its channels are many.
@@ -75,14 +80,21 @@ export function parts(shape: Shape = FULL, after: Between['after'] = (x) => x): 
       const inner = conv(x, channels * share, { norm: 'batch', activation: 'relu', name: 'conv1' });
       return after(relu(add(conv(inner, channels, { norm: 'batch', name: 'conv2' }), x)), name);
     });
-  const stages = widths.map((channels, index) => ({
-    down: (x: Tensor) => down(x, `down${index + 1}`, channels, index === 2),
-    blocks: Array.from({ length: shape.groups[index]! }, (_, i): Block => {
-      const name = `group${index + 1}-${i + 1}`;
-      return (y, share = 1) => (share === 1 ? block(y, name, channels) : narrower(y, name, channels, share));
-    }),
-  }));
-  return { stem: (x) => stem(x, narrow), stages, answer: (x) => classify(x, { name: 'answer' }) };
+  const stage = (index: 0 | 1 | 2): Stage => {
+    const channels = wider[index];
+    return {
+      down: (x) => down(x, `down${index + 1}`, channels, index === 2),
+      blocks: Array.from({ length: shape.groups[index] }, (_, i): Block => {
+        const name = `group${index + 1}-${i + 1}`;
+        return (y, share = 1) => (share === 1 ? block(y, name, channels) : narrower(y, name, channels, share));
+      }),
+    };
+  };
+  return {
+    stem: (x) => stem(x, narrow),
+    stages: [stage(0), stage(1), stage(2)],
+    answer: (x) => classify(x, { name: 'answer' }),
+  };
 }
 
 /** The parts in their order, with what stands between them. */

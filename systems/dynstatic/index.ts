@@ -1,80 +1,22 @@
-import { masked, net, recalibrate, skip, type Trained, widths } from 'dynaneural';
+import { masked } from 'dynaneural';
 import { takeBatch } from 'dynaneural/data';
-import { decisionsOf, forcedThresholds, type Net, ownThresholds, thresholdName } from 'dynaneural/dynamic';
+import { decisionsOf, forcedThresholds, ownThresholds, thresholdName } from 'dynaneural/dynamic';
 import { encodeModel, type NDArray, ndarray, stripDefaults, toOnnx } from 'dynaneural/graph';
 import { compile } from 'dynaneural/runtime';
-import { aimedAt } from './shared/aim.ts';
-import { backbone, inTurn } from './shared/backbone.ts';
-import { dynamicRow, gains, ownBaselines, staticRow } from './shared/compare.ts';
-import { type Context, phase } from './shared/context.ts';
-import { cifarSplits, describe, type Splits } from './shared/data.ts';
-import { plainBytes, sparseBytes } from './shared/evaluate.ts';
-import { overEveryWay } from './shared/every-way.ts';
-import { augment, trainOnce, weightsDigest } from './shared/fit.ts';
-import { standing } from './shared/rivals.ts';
-import { gently, quickly, shapeOf, startOf, trainBackbone } from './shared/static.ts';
-import { stat } from './shared/stats.ts';
-import type { Figure, Findings, Works } from './shared/system.ts';
-import { type Timed, timesOf } from './shared/times.ts';
-import { constantPoints, type Judged, judge, type Weighted } from './shared/trial.ts';
-
-/** Two groups run at full or half inner width; the last one may be left out. */
-const switchNet = (cx: Context, { train }: Splits): Net =>
-  net(
-    { input: train.shape, classes: train.classes.length, name: 'dynstatic', onWarning: () => {} },
-    backbone(shapeOf(cx), {
-      group(x, blocks, i) {
-        if (i === 0) return inTurn(x, blocks);
-        const run = (y: typeof x, share: number) => inTurn(y, blocks, share);
-        const wide = (y: typeof x) => widths(y, [1, 0.5], run, { name: `width${i + 1}` });
-        return i === 2 ? skip(x, wide, { name: 'depth' }) : wide(x);
-      },
-    }),
-  );
-
-/** static(width, depth): the choices that a mode fixes for everybody. */
-const mode = (width: 'x1' | 'x0.5', depth: 'run' | 'skip'): Readonly<Record<string, string>> => ({
-  ...{ width2: width, depth },
-  ...(depth === 'run' ? { 'depth/run/width3': width } : {}),
-});
-const modes = {
-  'static(1, all)': mode('x1', 'run'),
-  'static(1/2, all)': mode('x0.5', 'run'),
-  'static(1, short)': mode('x1', 'skip'),
-  'static(1/2, short)': mode('x0.5', 'skip'),
-};
-
-/** First every mode with a loss of its own, taught by the full one (sandwich rule); then the gates, on every way, from there. */
-const sandwich = { epochs: 3, distill: { weight: 1, temperature: 1 } };
-const gated = { ...sandwich, epochs: 2, macs: 0.5, weight: 0.25 };
-
-async function trainModes(cx: Context, splits: Splits, plain: Trained, seed: number): Promise<Trained> {
-  const made = switchNet(cx, splits);
-  const slim = await trainOnce(
-    cx,
-    `dynstatic-modes-${seed}`,
-    made,
-    { ...quickly(cx, { ...gently, epochs: sandwich.epochs }), seed, more: { sandwich, modes } },
-    {
-      data: splits.train,
-      start: startOf(made, plain.weights),
-      options: { distill: sandwich.distill, paths: Object.values(modes) },
-    },
-  );
-  const trained = await trainOnce(
-    cx,
-    `dynstatic-gates-${seed}`,
-    made,
-    { ...quickly(cx, { ...gently, epochs: gated.epochs, rate: 0.01 }), seed, more: gated },
-    {
-      data: splits.train,
-      start: slim.weights,
-      options: overEveryWay(made, gated),
-    },
-  );
-  const thresholds = await aimedAt(cx, `dynstatic-${seed}-before`, trained, splits.tune, gated.macs);
-  return recalibrate(trained, splits.train, { seed, augment, thresholds });
-}
+import { aimedAt } from '../shared/aim.ts';
+import { dynamicRow, gains, ownBaselines, staticRow } from '../shared/compare.ts';
+import { type Context, phase } from '../shared/context.ts';
+import { cifarSplits, describe } from '../shared/data.ts';
+import { plainBytes, sparseBytes } from '../shared/evaluate.ts';
+import { weightsDigest } from '../shared/fit.ts';
+import { standing } from '../shared/rivals.ts';
+import { trainBackbone } from '../shared/static.ts';
+import { stat } from '../shared/stats.ts';
+import type { Figure, Findings, Works } from '../shared/system.ts';
+import { type Timed, timesOf } from '../shared/times.ts';
+import { constantPoints, type Judged, judge, type Weighted } from '../shared/trial.ts';
+import { AIM, trainModes } from './learn.ts';
+import { modes } from './nets.ts';
 
 /** Largest difference of any logit between a mode compiled gate-free and the masked net that is forced into it. */
 async function differences({ net: made, weights }: Weighted, images: NDArray): Promise<number[]> {
@@ -159,7 +101,7 @@ async function run(cx: Context): Promise<Findings> {
   for (const seed of cx.seeds) {
     const model = await trainModes(cx, splits, plain, seed);
     const id = `dynstatic-${seed}`;
-    const aimed = await aimedAt(cx, id, model, splits.tune, gated.macs);
+    const aimed = await aimedAt(cx, id, model, splits.tune, AIM);
     judged.push(await judge(cx, id, model, aimed, test));
     const own = weightsDigest(model.weights);
     apart.push(Math.max(...(await phase(cx, `${id}-differences`, own, () => differences(model, images)))));
@@ -219,7 +161,9 @@ async function run(cx: Context): Promise<Findings> {
       ...judged.map((j) => ({ series: 'dynamic(policy)', macs: j.macs, accuracy: j.accuracy })),
       ...constantPoints('one way for all', judged[0]!),
     ],
-    notes: ['One set of weights and statistics serves all modes; statistics are those of the dynamic mode.'],
+    notes: [
+      'One set of weights serves all modes; each width has normalisations of its own, with the statistics of all images.',
+    ],
   };
 }
 
