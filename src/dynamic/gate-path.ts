@@ -11,25 +11,26 @@ import { type Thresholds, thresholdArray, thresholdName } from './lower/choice.t
 import { sparse } from './lower/sparse.ts';
 import type { Model } from './model.ts';
 import { observations } from './observations.ts';
+import { fewWays, type RunSettingsOptions, runWays, type SettingsRun } from './run-ways.ts';
 import { decodeTrace, type TraceKey, traceKey } from './trace.ts';
 import { decisionsOf } from './traced.ts';
 
-/** What a net answers at each of some settings. */
-export interface SettingsRun {
-  /** [n, settings]: the class of each answer. */
-  readonly answers: Int32Array;
-  /** Mean MACs of each setting, in a file for one input, which skips all that it may. */
-  readonly macs: readonly number[];
-  /** The same in a file for batches, which only puts some of the dropped units to zero. */
-  readonly batched: readonly number[];
+/**
+ * What a net answers at each of some settings of its thresholds, over a whole split. Where it has few ways, each is run once;
+ * else the form for batches is run at each setting. The form for one input chooses alike.
+ */
+export function runSettings(
+  model: Model,
+  data: Dataset,
+  settings: readonly Thresholds[],
+  options: RunSettingsOptions = {},
+): Promise<SettingsRun> {
+  const ways = fewWays(model.net, settings.length);
+  return ways ? runWays(model, data, settings, ways, options) : runEach(model, data, settings, options);
 }
 
-type RunSettingsOptions = Pick<CertifyModelOptions, 'batch' | 'session'> & {
-  readonly onProgress?: (done: number) => void;
-};
-
-/** Runs the form for batches over a whole split at each setting of its thresholds; the form for one input chooses alike. */
-export async function runSettings(
+/** Runs the form for batches at each setting. */
+export async function runEach(
   { net, weights, classes }: Model,
   data: Dataset,
   settings: readonly Thresholds[],

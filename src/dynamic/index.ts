@@ -25,7 +25,6 @@ export {
   type GateSettings,
   gateSettings,
   runSettings,
-  type SettingsRun,
   settingAnswers,
   settingTaken,
 } from './gate-path.ts';
@@ -47,6 +46,7 @@ export { type Observations, type ObserveOptions, observations } from './observat
 export { extremeMacs, type Paths } from './paths.ts';
 export { type DecisionPlan, LEAST_RATIO, laptop, type Machine, plan } from './plan.ts';
 export { confidence, type ExitView, entropy, type Policy, type PolicyName, patience } from './policies.ts';
+export type { SettingsRun } from './run-ways.ts';
 export { decodeTrace, type Trace, type TraceKey, type TraceRow, traceKey, traceSchema } from './trace.ts';
 export {
   type Answer,

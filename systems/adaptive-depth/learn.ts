@@ -5,7 +5,7 @@ import type { TrainOptions } from 'dynaneural/train';
 import type { Context } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
 import { trainOnce } from '../shared/fit.ts';
-import { quickly, shapeOf, startOf, tuning } from '../shared/static.ts';
+import { gently, quickly, shapeOf, startOf, tuning } from '../shared/static.ts';
 import { gatedNet, learningNet } from './nets.ts';
 
 /** What the mean image may take, as a share of the full MACs: gates take time too. */
@@ -17,8 +17,8 @@ const LAST = 1;
 /** Of the losses of looks and of depths, from the first on; the full depth's is 1. */
 const LOOK = 0.3;
 const DEPTHS = [0.6, 0.7, 0.8];
-/** The full depth teaches all others. */
-const distill = { weight: 0.5, temperature: 3 };
+/** The static net teaches all: what was learnt is to stay as good as it was, so the rate is low. */
+const teacher = { weight: 1, temperature: 3 };
 
 /** Every depth learns to answer, from the trained net on: they are the ways that gates then choose among. */
 export function trainDepths(cx: Context, { train }: Splits, plain: Trained, seed: number): Promise<Trained> {
@@ -29,8 +29,8 @@ export function trainDepths(cx: Context, { train }: Splits, plain: Trained, seed
     cx,
     `depths-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, epochs: tuning.epochs - LAST }), seed, more: { weights, distill } },
-    { data: train, start: startOf(made, plain.weights), options: { weights, distill } },
+    { ...quickly(cx, { ...gently, epochs: gently.epochs - LAST }), seed, more: { weights } },
+    { data: train, start: startOf(made, plain.weights), teacher: { model: plain, ...teacher }, options: { weights } },
   );
 }
 
