@@ -2,12 +2,12 @@ import type { Dataset } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
 import { certifyPoints, type OperatingPoint, type Risk } from './certify/index.ts';
 import { isExit } from './decision.ts';
-import { exitCosts, exitPath, labelled } from './exit-path.ts';
+import { exitCosts, exitPath } from './exit-path.ts';
 import { gatePath } from './gate-path.ts';
 import type { Thresholds } from './lower/choice.ts';
 import type { SparseForm } from './lower/form.ts';
 import { bindingHash, type CertifiedModel, type Model, type Point } from './model.ts';
-import type { ObserveOptions } from './observations.ts';
+import { labelled, type ObserveOptions } from './observations.ts';
 import { decisionsOf } from './traced.ts';
 
 export interface CertifyModelOptions extends Omit<ObserveOptions, 'onProgress'> {
@@ -42,8 +42,8 @@ export interface Candidates {
 
 /**
  * Chooses thresholds for a net's decisions and proves a bound on what they can do to its answers. Where there are exits,
- * their thresholds are chosen and other decisions stay where they were traced; else all gates share one offset, and the
- * decisions about units move along with it.
+ * their thresholds are chosen and other decisions stay where they were traced. Gates one inside the other have each a threshold
+ * of its own too; other gates share one offset, and the decisions about units move along with it.
  *
  * The full model that answers are compared with is always the plain path: nobody exits, every gate takes its first option, all
  * units and weights are kept. MACs are counted for one input at a time, as a file of the form `branch` runs them. A file for

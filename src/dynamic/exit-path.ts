@@ -7,7 +7,7 @@ import { fullThresholds } from './forced.ts';
 import { runSettings } from './gate-path.ts';
 import type { SparseForm } from './lower/form.ts';
 import type { Model } from './model.ts';
-import { macsIn, type Observations, observations, pathMacs } from './observations.ts';
+import { labelled, macsIn, type Observations, observations, pathMacs } from './observations.ts';
 import { decisionsOf, type Net } from './traced.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -29,8 +29,6 @@ export function exitCosts(net: Net, form?: SparseForm): readonly number[] {
     form,
   )(new Map(rest.map((d) => [d.name, d.kind === 'keep' ? d.units : 0])));
 }
-
-export const labelled = ({ labels }: Pick<Dataset, 'labels'>): boolean => labels.length > 0 && labels[0]! >= 0;
 
 /** The temperature of each exit that has one, fitted on the tune split (Guo et al. 2017). */
 function temperatures(model: Model, seen: Observations): Map<string, NDArray> {

@@ -4,6 +4,7 @@ import { encodeModel, type NDArray, stripDefaults, toOnnx } from '../graph/index
 import { compileInWorker } from '../runtime/index.ts';
 import type { Candidates, CertifyModelOptions } from './calibrate.ts';
 import { losses, type OperatingPoint } from './certify/index.ts';
+import { type Aim, chainOf, settingsOfChain } from './chain.ts';
 import { fullThresholds } from './forced.ts';
 import { settingsOnPath } from './ladders.ts';
 import { argmaxAt } from './logits.ts';
@@ -11,7 +12,7 @@ import { type Thresholds, thresholdArray, thresholdName } from './lower/choice.t
 import { sparse } from './lower/sparse.ts';
 import type { Model } from './model.ts';
 import { observations } from './observations.ts';
-import { fewWays, type RunSettingsOptions, runWays, type SettingsRun } from './run-ways.ts';
+import { fewWays, type RunSettingsOptions, runWays, type SettingsRun, seeWays, settle } from './run-ways.ts';
 import { decodeTrace, type TraceKey, traceKey } from './trace.ts';
 import { decisionsOf } from './traced.ts';
 
@@ -80,31 +81,45 @@ export interface GateSettings extends SettingsRun {
   readonly settings: readonly Thresholds[];
 }
 
-/** Settings that all gates and all decisions about units pass through together (see `settingsOnPath`). */
-export async function gateSettings(
-  model: Model,
-  tune: Dataset,
-  options: Omit<CertifyModelOptions, 'tune' | 'data' | 'epsilon' | 'onProgress'> & {
-    readonly onProgress?: (done: number, total: number) => void;
-  } = {},
-): Promise<GateSettings> {
+type GateOptions = Omit<CertifyModelOptions, 'tune' | 'data' | 'epsilon' | 'onProgress'> &
+  Aim & { readonly onProgress?: (done: number, total: number) => void };
+
+/** All settings of the path, the full one last, and what they do. */
+async function tried(model: Model, tune: Dataset, options: GateOptions): Promise<GateSettings> {
   const { onProgress } = options;
   const decisions = decisionsOf(model.net);
+  const chain = chainOf(model.net);
+  if (chain) {
+    const seen = await seeWays(model, tune, chain.ways, {
+      ...options,
+      onProgress: (d) => onProgress?.(d, tune.length),
+    });
+    const settings = [...settingsOfChain(chain, seen, tune, options), fullThresholds(decisions)];
+    return { settings, ...settle(seen, settings) };
+  }
   const seen = await observations(model, tune, { ...options, onProgress: (d, t) => onProgress?.(d, 2 * t) });
-  const all = settingsOnPath(decisions, seen);
-  const settings = [...all, fullThresholds(decisions)];
-  const { answers, macs, batched } = await runSettings(model, tune, settings, {
+  const settings = [...settingsOnPath(decisions, seen), fullThresholds(decisions)];
+  const ran = await runSettings(model, tune, settings, {
     ...options,
     onProgress: (d) => onProgress?.(tune.length + d, 2 * tune.length),
   });
+  return { settings, ...ran };
+}
+
+/**
+ * Settings that a net's decisions pass through from cautious to bold. Gates in a chain have each a threshold of its own (see
+ * `settingsOfChain`); else all gates and all decisions about units move together (see `settingsOnPath`).
+ */
+export async function gateSettings(model: Model, tune: Dataset, options: GateOptions = {}): Promise<GateSettings> {
+  const { settings, answers, macs, batched } = await tried(model, tune, options);
+  const width = settings.length;
   // A setting that saves nothing against the one before it is no step on the path.
   let last = macs.at(-1)!;
   const kept = settings.flatMap((_, j) => {
-    if (j < all.length && !(macs[j]! < last)) return [];
-    if (j < all.length) last = macs[j]!;
+    if (j < width - 1 && !(macs[j]! < last)) return [];
+    if (j < width - 1) last = macs[j]!;
     return [j];
   });
-  const width = settings.length;
   return {
     settings: kept.map((j) => settings[j]!),
     macs: kept.map((j) => macs[j]!),
@@ -125,7 +140,7 @@ export const settingTaken = (setting: number, width: number): number[] =>
   Array.from({ length: width - 1 }, (_, k) => (k === setting ? -1 : Number.POSITIVE_INFINITY));
 
 /**
- * Candidates for a net without exits: all its decisions move together. Each setting stands as if it were an exit that
+ * Candidates for a net without exits, by the settings that its decisions pass through. Each setting stands as if it were an exit that
  * everybody takes, so that the certificate needs no second form.
  */
 export async function gatePath(model: Model, options: CertifyModelOptions): Promise<Candidates> {

@@ -156,3 +156,6 @@ function checkFits({ net, classes }: Model, data: Dataset): void {
       `the net answers with ${classes.length} classes, ${data.name} has ${data.classes.length}`,
     );
 }
+
+/** Whether the classes of inputs are known. */
+export const labelled = ({ labels }: Pick<Dataset, 'labels'>): boolean => labels.length > 0 && labels[0]! >= 0;

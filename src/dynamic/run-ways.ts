@@ -46,6 +46,24 @@ interface Run {
   readonly together: number;
 }
 
+/** Every way through a net, run over a data set. */
+export interface SeenWays {
+  readonly n: number;
+  /** [n, ways]: the class of each answer. */
+  readonly answers: Int32Array;
+  /** In the order of the answers. MACs are those of a file for one input, and of one for batches. */
+  readonly ways: readonly {
+    readonly met: readonly {
+      readonly decision: SelectDecision;
+      readonly option: number;
+      /** [n], or [n, options]. */
+      readonly scores: Float32Array;
+    }[];
+    readonly alone: number;
+    readonly together: number;
+  }[];
+}
+
 function traced(
   net: Net,
   ways: readonly Way[],
@@ -88,26 +106,22 @@ function optionOf(
   return best;
 }
 
-/**
- * What a net answers at each of some settings, from one run of each way through it: where there are fewer ways than settings,
- * as between a few gates.
- */
-export async function runWays(
+/** Runs each way for every input; what ways have in common is computed once. */
+export async function seeWays(
   { net, weights, classes }: Model,
   data: Dataset,
-  settings: readonly Thresholds[],
   ways: readonly Way[],
   { batch = 256, session, onProgress }: RunSettingsOptions = {},
-): Promise<SettingsRun> {
+): Promise<SeenWays> {
   const { runs, outputs } = traced(net, ways);
-  const thresholds = settings.map(
-    (setting) =>
-      new Map(decisionsOf(net).map((d) => [d.name, thresholdArray(d, setting[d.name]).data as Float32Array] as const)),
-  );
   const runner = await compileInWorker(encodeModel(toOnnx(outputs, { weights })), session);
-  const answers = new Int32Array(data.length * settings.length);
-  const macs = settings.map(() => 0);
-  const batched = settings.map(() => 0);
+  const answers = new Int32Array(data.length * ways.length);
+  const sizes = new Map(
+    runs.flatMap(({ met }) =>
+      met.map(({ decision, score }) => [score, decision.rule === 'threshold' ? 1 : decision.options.length] as const),
+    ),
+  );
+  const scores = new Map([...sizes].map(([name, size]) => [name, new Float32Array(data.length * size)]));
   try {
     for (let start = 0; start < data.length; start += batch) {
       const count = Math.min(batch, data.length - start);
@@ -117,22 +131,55 @@ export async function runWays(
       );
       const out = await runner.run({ input: x });
       const values = (name: string): Float32Array => out[name]!.data as Float32Array;
-      for (const [j, own] of thresholds.entries())
-        for (let i = 0; i < count; i++) {
-          const way = runs.find(({ met }) =>
-            met.every(
-              ({ decision, option, score }) => optionOf(decision, values(score), i, own.get(decision.name)!) === option,
-            ),
-          )!;
-          answers[(start + i) * settings.length + j] = argmaxAt(values(way.answer), i * classes.length, classes.length);
-          macs[j]! += way.alone;
-          batched[j]! += way.together;
-        }
+      for (const [w, { answer }] of runs.entries())
+        for (let i = 0; i < count; i++)
+          answers[(start + i) * ways.length + w] = argmaxAt(values(answer), i * classes.length, classes.length);
+      for (const [name, all] of scores) all.set(values(name), start * sizes.get(name)!);
       onProgress?.(start + count);
     }
   } finally {
     await runner.close();
   }
-  const mean = (sum: number): number => sum / data.length;
+  return {
+    n: data.length,
+    answers,
+    ways: runs.map(({ met, alone, together }) => ({
+      met: met.map(({ decision, option, score }) => ({ decision, option, scores: scores.get(score)! })),
+      ...{ alone, together },
+    })),
+  };
+}
+
+/** What a net answers at each of some settings, from one run of each of its ways. */
+export function settle({ n, answers: of, ways }: SeenWays, settings: readonly Thresholds[]): SettingsRun {
+  const answers = new Int32Array(n * settings.length);
+  const macs = settings.map(() => 0);
+  const batched = settings.map(() => 0);
+  for (const [j, setting] of settings.entries()) {
+    const tests = ways.map(({ met }) =>
+      met.map((m) => ({ ...m, own: thresholdArray(m.decision, setting[m.decision.name]).data as Float32Array })),
+    );
+    for (let i = 0; i < n; i++) {
+      const w = tests.findIndex((met) =>
+        met.every(({ decision, option, scores, own }) => optionOf(decision, scores, i, own) === option),
+      );
+      answers[i * settings.length + j] = of[i * ways.length + w]!;
+      macs[j]! += ways[w]!.alone;
+      batched[j]! += ways[w]!.together;
+    }
+  }
+  const mean = (sum: number): number => sum / n;
   return { answers, macs: macs.map(mean), batched: batched.map(mean) };
 }
+
+/**
+ * What a net answers at each of some settings, from one run of each way through it: where there are fewer ways than settings,
+ * as between a few gates.
+ */
+export const runWays = async (
+  model: Model,
+  data: Dataset,
+  settings: readonly Thresholds[],
+  ways: readonly Way[],
+  options: RunSettingsOptions = {},
+): Promise<SettingsRun> => settle(await seeWays(model, data, ways, options), settings);
