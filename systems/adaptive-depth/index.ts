@@ -1,10 +1,10 @@
-import { certify, recalibrate, type Trained } from 'dynaneural';
+import { certify, type Trained } from 'dynaneural';
 import type { Thresholds } from 'dynaneural/dynamic';
 import { aimedAt } from '../shared/aim.ts';
 import { dynamicRow, gains, ownBaselines } from '../shared/compare.ts';
 import { type Context, phase } from '../shared/context.ts';
 import { cifarSplits, describe, type Splits, thinned } from '../shared/data.ts';
-import { augment, weightsDigest } from '../shared/fit.ts';
+import { weightsDigest } from '../shared/fit.ts';
 import { standing } from '../shared/rivals.ts';
 import { trainBackbone } from '../shared/static.ts';
 import type { CurvePoint, Findings, Works } from '../shared/system.ts';
@@ -19,7 +19,7 @@ interface Path {
   readonly statement: string;
 }
 
-/** Settings of the gates, moved by one offset. */
+/** Settings of the gates, on the path that is certified. */
 async function pathOf(cx: Context, name: string, model: Trained, { tune, certify: data }: Splits): Promise<Path> {
   const epsilon = cx.quick ? 0.05 : 0.005;
   return phase(cx, `${name}-certificate`, { own: weightsDigest(model.weights), epsilon }, async () => {
@@ -29,13 +29,6 @@ async function pathOf(cx: Context, name: string, model: Trained, { tune, certify
     const all = points.map((p) => p.thresholds);
     return { chosen: chosen.thresholds, points: all, statement: certificate.message };
   });
-}
-
-/** The net with its gates where they are to stand, its statistics measured on the inputs that then meet each block. */
-async function readied(cx: Context, name: string, own: Trained, { train, tune }: Splits, seed: number) {
-  const thresholds = await aimedAt(cx, `${name}-before`, own, tune, AIM);
-  const ready = await recalibrate(own, train, { seed, augment, thresholds });
-  return { ready, aimed: await aimedAt(cx, name, ready, tune, AIM) };
 }
 
 const MAIN: GateWay = 'exact policy';
@@ -54,14 +47,14 @@ async function run(cx: Context): Promise<Findings> {
     for (const name of Object.keys(gateWays) as GateWay[]) {
       const own = await trainGates(cx, splits, depths, name, seed);
       const id = `depth-${name.replace(' ', '-')}-${seed}`;
-      const { ready, aimed } = await readied(cx, id, own, splits, seed);
-      const found = await pathOf(cx, id, ready, splits);
-      judged[name]!.push(await judge(cx, id, ready, aimed, test));
+      const aimed = await aimedAt(cx, id, own, splits.tune, AIM);
+      const found = await pathOf(cx, id, own, splits);
+      judged[name]!.push(await judge(cx, id, own, aimed, test));
       notes.push(`seed ${seed}, ${name}, against its own full path: ${found.statement}`);
-      if (name === MAIN) judged[PROVEN]!.push(await judge(cx, id, ready, found.chosen, test));
+      if (name === MAIN) judged[PROVEN]!.push(await judge(cx, id, own, found.chosen, test));
       if (seed !== cx.seeds[0]) continue;
       for (const thresholds of thinned(cx, found.points)) {
-        const { accuracy, macs } = await judge(cx, id, ready, thresholds, test);
+        const { accuracy, macs } = await judge(cx, id, own, thresholds, test);
         curve.push({ series: name, macs, accuracy });
       }
     }

@@ -6,6 +6,7 @@ import type { Context } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
 import { trainOnce } from '../shared/fit.ts';
 import { gently, quickly, shapeOf, startOf, tuning } from '../shared/static.ts';
+import { withStatistics } from '../shared/statistics.ts';
 import { gatedNet, learningNet } from './nets.ts';
 
 /** What the mean image may take, as a share of the full MACs: gates take time too. */
@@ -84,8 +85,8 @@ export const gateWays = {
 
 export type GateWay = keyof typeof gateWays;
 
-/** Gates alone: nothing else has a gradient, and nothing decays. */
-export function trainGates(
+/** Gates alone: nothing else has a gradient, nothing decays, and statistics stay those that depths learnt with. */
+export async function trainGates(
   cx: Context,
   { train }: Splits,
   depths: Trained,
@@ -93,12 +94,14 @@ export function trainGates(
   seed: number,
 ): Promise<Trained> {
   const made = gatedNet(train, shapeOf(cx));
+  const settled = gatesOnto(made, depths);
   const { more, options } = gateWays[name];
-  return trainOnce(
+  const trained = await trainOnce(
     cx,
     `depth-gates-${name.replace(' ', '-')}-${seed}`,
     made,
     { ...quickly(cx, { ...tuning, decay: 0, epochs: LAST }), seed, more },
-    { data: train, start: gatesOnto(made, depths), options: options(made) },
+    { data: train, start: settled, options: options(made) },
   );
+  return withStatistics(trained, settled);
 }

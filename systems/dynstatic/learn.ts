@@ -3,6 +3,7 @@ import type { Context } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
 import { trainOnce } from '../shared/fit.ts';
 import { gently, quickly, shapeOf, startOf, tuning } from '../shared/static.ts';
+import { withStatistics } from '../shared/statistics.ts';
 import { ownWeights } from '../shared/trial.ts';
 import { modes, switchNet } from './nets.ts';
 
@@ -11,8 +12,9 @@ export const AIM = 0.5;
 
 /** Of the look's loss, beside those of the modes. */
 const LOOK = 0.3;
-/** Every mode has a loss of its own, taught by the full one (sandwich rule). */
-const sandwich = { epochs: 3, look: LOOK, distill: { weight: 1, temperature: 1 } };
+/** Every mode has a loss of its own, and is taught by the static net. */
+const every = { epochs: 3, look: LOOK };
+const teacher = { weight: 1, temperature: 3 };
 const policy = { epochs: 1, macs: AIM };
 
 /** First the modes, from the trained net on; then the gates alone, from the losses of all modes at once. */
@@ -23,23 +25,25 @@ export async function trainModes(cx: Context, { train }: Splits, plain: Trained,
     cx,
     `dynstatic-modes-${seed}`,
     learning,
-    { ...quickly(cx, { ...gently, epochs: sandwich.epochs }), seed, more: { sandwich, modes } },
+    { ...quickly(cx, { ...gently, epochs: every.epochs }), seed, more: { every, modes } },
     {
       data: train,
       start: startOf(learning, plain.weights),
+      teacher: { model: plain, ...teacher },
       // The look's answer is each path's: its loss counts once in all.
-      options: { paths, distill: sandwich.distill, weights: paths.flatMap(() => [LOOK / paths.length, 1]) },
+      options: { paths, weights: paths.flatMap(() => [LOOK / paths.length, 1]) },
     },
   );
   const made = switchNet(train, shapeOf(cx));
-  return trainOnce(
+  const settled = ownWeights(made, slim.weights);
+  const trained = await trainOnce(
     cx,
     `dynstatic-gates-${seed}`,
     made,
     { ...quickly(cx, { ...tuning, decay: 0, epochs: policy.epochs }), seed, more: policy },
     {
       data: train,
-      start: ownWeights(made, slim.weights),
+      start: settled,
       options: {
         paths: waysOf(made)
           .map((w) => w.choices)
@@ -49,4 +53,5 @@ export async function trainModes(cx: Context, { train }: Splits, plain: Trained,
       },
     },
   );
+  return withStatistics(trained, settled);
 }
