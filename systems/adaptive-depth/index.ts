@@ -78,7 +78,10 @@ async function run(cx: Context): Promise<Findings> {
     figures: series.flatMap(([name, list]) => gains(name, list, times[name]!, rivals.facts)),
     spread: series.map(([name, list]) => ({ ...list[0]!.spread, name })),
     curve: [...curve, ...constantPoints('one way for all', main[0]!)],
-    notes,
+    notes: [
+      ...notes,
+      'Depths are taught by the static net while they learn; the static nets that they stand beside had no teacher.',
+    ],
   };
 }
 

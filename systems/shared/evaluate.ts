@@ -1,16 +1,26 @@
 import { type Dataset, type Model, sparse } from 'dynaneural';
 import { takeBatch } from 'dynaneural/data';
-import { argmaxAt, cut, decodeTrace, type Net, type Thresholds, type Trace, traceKey } from 'dynaneural/dynamic';
+import {
+  argmaxAt,
+  cut,
+  decodeTrace,
+  type Net,
+  ownViews,
+  type Thresholds,
+  type Trace,
+  traceKey,
+} from 'dynaneural/dynamic';
 import { encodeModel, type NDArray, toOnnx } from 'dynaneural/graph';
 import { compileInWorker } from 'dynaneural/runtime';
 import type { Context } from './context.ts';
 
 type Weights = ReadonlyMap<string, NDArray>;
 
-/** The shipped form of a net, with thresholds as its defaults. */
+/** The shipped form of a net, with thresholds as its defaults: branches have their own copies of what they share, as `save` gives them. */
 export function sparseBytes(net: Net, weights: Weights, thresholds: Thresholds): Uint8Array {
-  const { output, trace } = sparse(net, thresholds);
-  return encodeModel(toOnnx({ logits: output, ...(trace ? { trace } : {}) }, { weights }));
+  const own = ownViews({ net, weights });
+  const { output, trace } = sparse(own.net, thresholds);
+  return encodeModel(toOnnx({ logits: output, ...(trace ? { trace } : {}) }, { weights: own.weights }));
 }
 
 /** A net without decisions as a file: the net cut to fixed choices, or one that has none. */

@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { largestDifference } from '../../../test/support/difference.ts';
 import { outputsOf, row, runAll } from '../../../test/support/run.ts';
 import { Random } from '../../data/index.ts';
-import { type NDArray, ndarray, reshape, sizeOf, type Tensor, toNumbers } from '../../graph/index.ts';
-import { classify, conv, gate, linear, materialize, pooled, residual } from '../../nn/index.ts';
+import { type NDArray, ndarray, placement, reshape, scope, sizeOf, type Tensor, toNumbers } from '../../graph/index.ts';
+import { classify, conv, gate, linear, materialize, pooled, residual, sharedWeights } from '../../nn/index.ts';
 import { costTable } from '../cost.ts';
+import { isSelect } from '../decision.ts';
 import type { Thresholds } from '../lower/choice.ts';
 import { masked } from '../lower/masked.ts';
 import { sparse } from '../lower/sparse.ts';
@@ -88,6 +89,12 @@ const nets: Record<string, () => Net> = {
         ),
       ),
     ),
+  'depths that share the end of the net': () =>
+    net({ input: shape, classes: 3 }, (x) => {
+      const once = sharedWeights();
+      const end = (name: string) => (t: Tensor) => scope(name, () => once(() => classify(stem(t))));
+      return skip(stem(x), (t) => end('deep')(residual(t, 8)), { shortcut: end('shallow') });
+    }),
   'widths inside experts': () =>
     net({ input: shape, classes: 3 }, (x) =>
       classify(
@@ -188,6 +195,27 @@ const never = (made: Net): Thresholds =>
   Object.fromEntries(
     decisionsOf(made).flatMap((d) => (d.family === 'exit' ? [[d.name, Number.POSITIVE_INFINITY]] : [])),
   );
+
+it('views of its own: no branch reads a weight from outside, in which it could not be folded', () => {
+  for (const made of [nets['three widths']!(), nets['depths that share the end of the net']!()]) {
+    const outside = ({ output }: Net): string[] => {
+      const { of, nodes } = placement([output]);
+      return nodes.flatMap((node) =>
+        isSelect(node)
+          ? []
+          : node.inputs.flatMap((t) =>
+              t?.node.op.leaf === 'param' && of.get(t.node) !== of.get(node) ? [t.node.attrs] : [],
+            ),
+      ) as never;
+    };
+    const model = modelOf(made);
+    expect(outside(made).length).toBeGreaterThan(1);
+    const copied = ownViews(model);
+    expect(outside(copied.net)).toEqual([]);
+    // What was copied still has its original in the weights, which the file leaves out.
+    expect(parametersOf(copied.net).every((p) => copied.weights.has(p.name))).toBe(true);
+  }
+});
 
 describe('widths', () => {
   const made = nets['three widths']!();
