@@ -63,6 +63,7 @@ export {
   relu,
   residual,
   sgd,
+  sharedWeights,
   takeToken,
   transformerLayer,
 } from './nn/index.ts';

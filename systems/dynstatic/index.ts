@@ -153,6 +153,7 @@ async function run(cx: Context): Promise<Findings> {
         'one file for all modes',
         'MB',
         switches.map((s) => s.bytes / 1e6),
+        'each branch has copies of its own of the weights that widths share',
       ),
       ...gains('dynamic(policy)', judged, times, rivals.facts),
     ],
