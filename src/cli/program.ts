@@ -179,7 +179,7 @@ function build(state: State): Command {
     )
     .option(
       '--views <views>',
-      'narrower widths of shared weights: copies (faster) or slices (every weight once)',
+      'weights that branches share: copies (faster) or slices (every weight once)',
       oneOf('--views', ['copies', 'slices']),
       'copies',
     )

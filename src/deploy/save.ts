@@ -32,8 +32,8 @@ export interface SaveOptions {
    */
   readonly form?: 'rows' | 'branch';
   /**
-   * How narrower widths of shared weights are stored: `copies` (default) of their own, which the engine packs for speed, or
-   * `slices` taken from the widest at each run, for size.
+   * How weights that several branches share are stored, narrower widths among them: as `copies` (default) of their own, which the
+   * engine folds and packs for speed, or once, with `slices` taken from the widest at each run, for size.
    */
   readonly views?: 'copies' | 'slices';
   /** Names of the file's input and output; "input" and "logits" by default. */
@@ -49,7 +49,7 @@ export interface SaveOptions {
 /**
  * A model as one ordinary ONNX file (IR 8, opset 17, plain operators): input "input" [N, ...shape], outputs "logits" and,
  * where there are decisions, "trace" [N, columns]. Thresholds are inputs with defaults (the chosen point's; without
- * a certificate "never"), so any runtime needs nothing but "input". Every weight is stored once.
+ * a certificate "never"), so any runtime needs nothing but "input". Weights that branches share are stored as `views` says, all others once.
  *
  * @throws DynaError 'certificate' where the model is not the one that was certified, 'shape' where weights,
  *   preprocessing or layout do not fit the net, 'graph' where the net cannot be lowered or needs operators of other domains

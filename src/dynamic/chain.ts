@@ -1,6 +1,8 @@
 import type { Dataset } from '../data/index.ts';
+import { DynaError } from '../errors.ts';
+import { cutsOf } from './certify/cuts.ts';
 import { exitLosses, operatingPath, type Risk } from './certify/index.ts';
-import { ownThresholds, type SelectDecision } from './decision.ts';
+import { amongPeers, type SelectDecision } from './decision.ts';
 import type { Thresholds } from './lower/choice.ts';
 import { labelled } from './observations.ts';
 import { fewWays, type SeenWays } from './run-ways.ts';
@@ -22,7 +24,9 @@ const MOST = 64;
  * takes its first option, and nothing decides where one takes its second. Undefined for other nets.
  */
 export function chainOf(net: Net): Chain | undefined {
-  const gates = decisionsOf(net).filter((d): d is SelectDecision => d.kind === 'select' && d.rule === 'threshold');
+  const gates = decisionsOf(net).filter(
+    (d): d is SelectDecision => d.kind === 'select' && d.rule === 'threshold' && !amongPeers(d),
+  );
   const all = fewWays(net, MOST);
   if (!all || gates.length === 0 || gates.length !== decisionsOf(net).length || all.length !== gates.length + 1) return;
   const ways = [...all].sort((a, b) => Object.keys(a.choices).length - Object.keys(b.choices).length);
@@ -42,34 +46,64 @@ export interface Aim {
   readonly risk?: Risk | undefined;
   /** Where settings are finest; 0.005 by default. */
   readonly epsilon?: number | undefined;
+  /** The answers that risks are counted against, [n]; the net's own full way's by default. */
+  readonly reference?: ArrayLike<number> | undefined;
 }
 
+const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
+
 /**
- * Settings of a chain, from cautious to bold. It leaves inputs as exits do, so thresholds are chosen as theirs are: for each
- * tolerated risk those with the least MACs.
+ * Settings of a chain, from cautious to bold, and one in which all leave at the first gate. It leaves inputs as exits do, so
+ * thresholds are chosen as theirs are: for each tolerated risk those with the least MACs.
  *
  * @param seen the chain's ways, on the split that settings may be fitted to
+ * @throws DynaError 'data' for a gate that scores NaN
  */
 export function settingsOfChain(
   { gates }: Chain,
   seen: SeenWays,
   { labels }: Pick<Dataset, 'labels'>,
-  aim: Aim,
+  { risk = 'harm', epsilon = 0.005, reference }: Aim,
 ): Thresholds[] {
-  const { risk = 'harm', epsilon = 0.005 } = aim;
+  const { n } = seen;
   const count = gates.length;
-  const own = labelled({ labels }) ? { risk, labels } : { risk: 'disagreement' as const, labels: undefined };
+  const told = labelled({ labels });
+  const lossesOf = (answers: ArrayLike<number>, exits: number) =>
+    told ? exitLosses(risk, answers, exits, labels) : exitLosses('disagreement', answers, exits);
+  // The full way too may lose against a reference: what counts is what leaving adds.
+  const width = count + 1;
+  const against = reference
+    ? lossesOf(
+        Float64Array.from({ length: n * (width + 1) }, (_, i) => {
+          const [row, column] = [Math.floor(i / (width + 1)), i % (width + 1)];
+          return column < width ? seen.answers[row * width + column]! : reference[row]!;
+        }),
+        width,
+      )
+    : undefined;
+  const full = against && Array.from({ length: n }, (_, i) => against[i * width + count]!);
+  const base = full ? mean(full) : 0;
+  const losses =
+    against && full
+      ? Float64Array.from({ length: n * count }, (_, i) => {
+          const [row, gate] = [Math.floor(i / count), i % count];
+          return against[row * width + gate]! - full[row]!;
+        })
+      : lossesOf(seen.answers, count);
   const met = new Map(seen.ways[count]!.met.map((m) => [m.decision.name, m.scores]));
   const columns = gates.map((g) => met.get(g.name)!);
-  const scores = Float64Array.from({ length: seen.n * count }, (_, i) => columns[i % count]![Math.floor(i / count)]!);
+  for (const [g, scores] of columns.entries()) {
+    const at = scores.findIndex(Number.isNaN);
+    if (at >= 0) throw new DynaError('data', `the score of gate "${gates[g]!.name}" is NaN for input ${at}`);
+  }
   const path = operatingPath({
-    scores,
-    losses: exitLosses(own.risk, seen.answers, count, own.labels),
+    scores: Float64Array.from({ length: n * count }, (_, i) => columns[i % count]![Math.floor(i / count)]!),
+    losses,
     costs: seen.ways.map((w) => w.alone),
-    epsilon,
+    epsilon: Math.max(epsilon - base, epsilon / 10),
   });
-  return path.map(({ thresholds }) => ({
-    ...ownThresholds(gates),
-    ...Object.fromEntries(gates.map(({ name }, e) => [name, Math.fround(thresholds[e]!)])),
-  }));
+  const named = (thresholds: readonly number[]): Thresholds =>
+    Object.fromEntries(gates.map(({ name }, e) => [name, thresholds[e]!]));
+  const all = columns.map((scores) => cutsOf([...scores].sort((a, b) => b - a)).at(-1)!.threshold);
+  return [...path.map((p) => named(p.thresholds)), named(all)];
 }

@@ -11,7 +11,7 @@ import { argmaxAt } from './logits.ts';
 import { type Thresholds, thresholdArray, thresholdName } from './lower/choice.ts';
 import { sparse } from './lower/sparse.ts';
 import type { Model } from './model.ts';
-import { observations } from './observations.ts';
+import { checkFits, observations } from './observations.ts';
 import { fewWays, type RunSettingsOptions, runWays, type SettingsRun, seeWays, settle } from './run-ways.ts';
 import { decodeTrace, type TraceKey, traceKey } from './trace.ts';
 import { decisionsOf } from './traced.ts';
@@ -37,6 +37,7 @@ export async function runEach(
   settings: readonly Thresholds[],
   { batch = 256, session, onProgress }: RunSettingsOptions = {},
 ): Promise<SettingsRun> {
+  checkFits({ net, classes }, data);
   const decisions = decisionsOf(net);
   const { output, trace } = sparse(net);
   const bytes = encodeModel(toOnnx({ logits: output, trace: trace! }, { weights }));

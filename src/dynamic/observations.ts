@@ -143,7 +143,8 @@ export function pathMacs(
   };
 }
 
-function checkFits({ net, classes }: Model, data: Dataset): void {
+/** @throws DynaError 'data' where a data set is not of a model's inputs and classes */
+export function checkFits({ net, classes }: Pick<Model, 'net' | 'classes'>, data: Dataset): void {
   const want = net.spec.input;
   if (!sameShape(want, data.shape))
     throw new DynaError(

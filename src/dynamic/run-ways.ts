@@ -7,8 +7,9 @@ import { argmaxAt } from './logits.ts';
 import { type Thresholds, thresholdArray } from './lower/choice.ts';
 import { fixed } from './lower/static.ts';
 import type { Model } from './model.ts';
+import { checkFits } from './observations.ts';
 import { decisionsOf, type Net } from './traced.ts';
-import { traceWay, type Way, waysOf } from './ways.ts';
+import { traceWay, type Way, waysUpTo } from './ways.ts';
 
 /** What a net answers at each of some settings. */
 export interface SettingsRun {
@@ -26,17 +27,9 @@ export interface RunSettingsOptions {
   readonly onProgress?: (done: number) => void;
 }
 
-/** More options than these, multiplied, are not even counted as ways. */
-const MOST_PRODUCTS = 4096;
-
 /** The ways through a net that only selects, where they are no more than `most`. */
-export function fewWays(net: Net, most: number): readonly Way[] | undefined {
-  const decisions = decisionsOf(net);
-  const products = decisions.reduce((product, d) => (d.kind === 'select' ? product * d.options.length : Infinity), 1);
-  if (products > MOST_PRODUCTS) return undefined;
-  const ways = waysOf(net);
-  return ways.length <= most ? ways : undefined;
-}
+export const fewWays = (net: Net, most: number): readonly Way[] | undefined =>
+  decisionsOf(net).every((d) => d.kind === 'select') ? waysUpTo(net, most) : undefined;
 
 /** A way as it is run: its answer, and the scores that lead there, by the names of outputs. */
 interface Run {
@@ -96,13 +89,9 @@ function optionOf(
   thresholds: Float32Array,
 ): number {
   if (rule === 'threshold') return scores[row]! <= thresholds[0]! ? 0 : 1;
-  const count = options.length;
+  const at = (k: number): number => Math.fround(scores[row * options.length + k]! - thresholds[k]!);
   let best = 0;
-  let most = Number.NEGATIVE_INFINITY;
-  for (let k = 0; k < count; k++) {
-    const value = Math.fround(scores[row * count + k]! - thresholds[k]!);
-    if (value > most) [best, most] = [k, value];
-  }
+  for (let k = 1; k < options.length; k++) if (at(k) > at(best)) best = k;
   return best;
 }
 
@@ -113,6 +102,7 @@ export async function seeWays(
   ways: readonly Way[],
   { batch = 256, session, onProgress }: RunSettingsOptions = {},
 ): Promise<SeenWays> {
+  checkFits({ net, classes }, data);
   const { runs, outputs } = traced(net, ways);
   const runner = await compileInWorker(encodeModel(toOnnx(outputs, { weights })), session);
   const answers = new Int32Array(data.length * ways.length);

@@ -42,6 +42,17 @@ const MOST_WAYS = 4096;
  * @example await train(gated, { data, epochs: 3, paths: waysOf(gated).map((w) => w.choices).reverse(), distill })
  */
 export function waysOf(net: Net): Way[] {
+  const ways = waysUpTo(net, MOST_WAYS);
+  if (ways) return ways;
+  throw new DynaError(
+    'usage',
+    `"${net.name}" has more than ${MOST_WAYS} ways through its ${selects(net).length} decisions`,
+    { fix: 'name the paths that matter yourself, or put more blocks behind each gate' },
+  );
+}
+
+/** The same where there are no more than `most`, else undefined. */
+export function waysUpTo(net: Net, most: number): Way[] | undefined {
   const decisions = selects(net);
   const needs = conditions(net);
   const table = costTable(net);
@@ -52,14 +63,7 @@ export function waysOf(net: Net): Way[] {
         ? options.map((_, k) => new Map([...way, [name, k]]))
         : [way],
     );
-    if (open.length > MOST_WAYS)
-      throw new DynaError(
-        'usage',
-        `"${net.name}" has more than ${MOST_WAYS} ways through its ${decisions.length} decisions`,
-        {
-          fix: 'name the paths that matter yourself, or put more blocks behind each gate',
-        },
-      );
+    if (open.length > most) return undefined;
   }
   const word = wordsOf(net);
   const ways = open.map(

@@ -31,3 +31,22 @@ it('computes with the one weight, through the view of it that a call gets', asyn
   expect(await numbers(wide, { x }, weights)).toEqual([21, 43, 65]);
   expect(await numbers(narrow, { x }, weights)).toEqual([21]);
 });
+
+it('knows a call in no scope, and refuses what it could not share', () => {
+  const x = input('x', ['N', 2]);
+  const map = (size: number) => linear(x, size, { bias: false, name: 'map' });
+  const shared = fresh(() => {
+    const once = sharedWeights();
+    return add(
+      once(() => map(3)),
+      scope('b', () => once(() => map(3))),
+    );
+  });
+  expect(paramsOf([shared]).map((p) => p.name)).toEqual(['map/weight']);
+  const once = sharedWeights();
+  fresh(() => scope('a', () => once(() => map(3))));
+  expect(() => fresh(() => scope('a', () => once(() => map(3))))).toThrow('traced twice in the scope "a"');
+  expect(() => fresh(() => scope('c', () => once(() => map(5))))).toThrow(
+    /weight "c\/map\/weight" should be \[5, 2\], but the first call made it \[3, 2\]/,
+  );
+});

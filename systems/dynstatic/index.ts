@@ -164,6 +164,7 @@ async function run(cx: Context): Promise<Findings> {
     ],
     notes: [
       'One set of weights serves all modes; each width has normalisations of its own, with the statistics of all images.',
+      'Modes are taught by the static net while they learn; the static nets that they stand beside had no teacher.',
     ],
   };
 }

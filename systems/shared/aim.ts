@@ -29,7 +29,7 @@ export function settingsBetween(a: Thresholds, b: Thresholds): Thresholds[] {
 
 /**
  * Gates are drawn or weighed in training, and cut when they run: a share of the MACs that training was held to is another one
- * then. This moves them, all by one offset, to the setting whose mean MACs come nearest to the wanted share.
+ * then. This moves them to the setting of their path (see `gateSettings`) whose mean MACs come nearest to the wanted share.
  *
  * @param aim mean MACs as a share of the full path's
  */

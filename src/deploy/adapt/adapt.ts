@@ -20,7 +20,7 @@ import { batchFor } from './tune.ts';
 import { workOn } from './work.ts';
 
 export interface AdaptSummary {
-  /** True where no faster point could be certified, or none that saves time: `bytes` has no exits then. */
+  /** True where no faster point could be certified, or none that saves time beyond noise: `bytes` has no exits then. */
   readonly fullModelKept: boolean;
   readonly way: Way;
   /** The certificate's sentence, or why the full model was kept. */

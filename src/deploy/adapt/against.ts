@@ -156,7 +156,7 @@ export async function assessGates(
   originalMacs: number,
   options: Options = {},
 ): Promise<Assessed> {
-  const tuned = await gateSettings(model, images, { ...options, risk, epsilon });
+  const tuned = await gateSettings(model, images, { ...options, risk, epsilon, reference });
   const width = tuned.settings.length;
   const falling = [width - 1, ...Array.from({ length: width - 1 }, (_, j) => j)];
   const path = falling.map((setting, at): OperatingPoint => {

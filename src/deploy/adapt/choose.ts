@@ -76,7 +76,7 @@ export async function choose(
   };
 }
 
-/** What was proven, with the time that it is expected to take; the original where that is no less. */
+/** What was proven, with the time that it is expected to take; the original where that is no less by more than noise. */
 export function worthwhile(
   proven: Proven,
   { ways }: Pick<Trial, 'ways'>,
@@ -90,7 +90,9 @@ export function worthwhile(
     ([batch, t]) => `${t.toFixed(2)} times as long ${batch === '1' ? 'for one image' : `in a batch of ${batch}`}`,
   );
   const saves =
-    meanMacs < macs ? 'it would save MACs but no time on this machine' : 'nothing that was certified is faster';
+    meanMacs < macs
+      ? 'it would save MACs but no time beyond noise on this machine'
+      : 'nothing that was certified is clearly faster';
   const message = `full model kept: ${saves} (expected: ${shown.join(', ')})`;
   return { certificate: { ...certificate, fullModelKept: true, message }, model: undefined, meanMacs: macs };
 }

@@ -132,7 +132,9 @@ describe('a model with gates', () => {
     const macs = (await gateSettings(model, data, { session })).macs.at(-1)!;
     const tuning = await refer(200, 21);
     const found = await assessGates(model, tuning, claim, macs, { session });
-    const settings = await gateSettings(model, tuning.images, { session });
+    const { risk, epsilon } = claim;
+    const { reference } = tuning;
+    const settings = await gateSettings(model, tuning.images, { session, risk, epsilon, reference });
     for (const [i, p] of found.path.entries()) {
       if (i > 0) expect(p.cost).toBeLessThan(found.path[i - 1]!.cost);
       const at = settings.macs.findIndex((m) => Math.abs(m - p.cost) < 1);
