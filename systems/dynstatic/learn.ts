@@ -7,7 +7,7 @@ import { withStatistics } from '../shared/statistics.ts';
 import { ownWeights } from '../shared/trial.ts';
 import { modes, switchNet } from './nets.ts';
 
-/** What the mean image may take, as a share of the full MACs; the cheapest mode takes 0.53. */
+/** What the mean image may take, as a share of the full MACs; the cheapest mode takes 0.54. */
 export const AIM = 0.7;
 
 /** Of the look's loss, beside those of the modes. */
