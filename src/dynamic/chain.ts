@@ -6,7 +6,7 @@ import { amongPeers, type SelectDecision } from './decision.ts';
 import type { Thresholds } from './lower/choice.ts';
 import { labelled } from './observations.ts';
 import { fewWays, type SeenWays } from './run-ways.ts';
-import { decisionsOf, type Net } from './traced.ts';
+import { decisionsOf, MOST_NESTED, type Net } from './traced.ts';
 import type { Way } from './ways.ts';
 
 /** Gates one inside the other: an input leaves their chain at one of them, or goes to its end. */
@@ -16,9 +16,6 @@ export interface Chain {
   readonly ways: readonly Way[];
 }
 
-/** Nobody chains more gates than a net may nest. */
-const MOST = 64;
-
 /**
  * The decisions of a net as a chain, outermost first: each has a threshold, all but the first are met only where the one before
  * takes its first option, and nothing decides where one takes its second. Undefined for other nets.
@@ -27,7 +24,7 @@ export function chainOf(net: Net): Chain | undefined {
   const gates = decisionsOf(net).filter(
     (d): d is SelectDecision => d.kind === 'select' && d.rule === 'threshold' && !amongPeers(d),
   );
-  const all = fewWays(net, MOST);
+  const all = fewWays(net, MOST_NESTED + 1);
   if (!all || gates.length === 0 || gates.length !== decisionsOf(net).length || all.length !== gates.length + 1) return;
   const ways = [...all].sort((a, b) => Object.keys(a.choices).length - Object.keys(b.choices).length);
   // The full way meets as many gates as the one that leaves at the last.
@@ -50,8 +47,6 @@ export interface Aim {
   readonly reference?: ArrayLike<number> | undefined;
 }
 
-const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
-
 /**
  * Settings of a chain, from cautious to bold, and one in which all leave at the first gate. It leaves inputs as exits do, so
  * thresholds are chosen as theirs are: for each tolerated risk those with the least MACs.
@@ -67,29 +62,21 @@ export function settingsOfChain(
 ): Thresholds[] {
   const { n } = seen;
   const count = gates.length;
-  const told = labelled({ labels });
-  const lossesOf = (answers: ArrayLike<number>, exits: number) =>
-    told ? exitLosses(risk, answers, exits, labels) : exitLosses('disagreement', answers, exits);
   // The full way too may lose against a reference: what counts is what leaving adds.
   const width = count + 1;
-  const against = reference
-    ? lossesOf(
-        Float64Array.from({ length: n * (width + 1) }, (_, i) => {
-          const [row, column] = [Math.floor(i / (width + 1)), i % (width + 1)];
-          return column < width ? seen.answers[row * width + column]! : reference[row]!;
-        }),
-        width,
-      )
-    : undefined;
-  const full = against && Array.from({ length: n }, (_, i) => against[i * width + count]!);
-  const base = full ? mean(full) : 0;
-  const losses =
-    against && full
-      ? Float64Array.from({ length: n * count }, (_, i) => {
-          const [row, gate] = [Math.floor(i / count), i % count];
-          return against[row * width + gate]! - full[row]!;
-        })
-      : lossesOf(seen.answers, count);
+  const answers = Int32Array.from({ length: n * (width + 1) }, (_, i) => {
+    const [row, column] = [Math.floor(i / (width + 1)), i % (width + 1)];
+    return column === width && reference ? reference[row]! : seen.answers[row * width + Math.min(column, count)]!;
+  });
+  const lost = labelled({ labels })
+    ? exitLosses(risk, answers, width, labels)
+    : exitLosses('disagreement', answers, width);
+  const full = Array.from({ length: n }, (_, row) => lost[row * width + count]!);
+  const base = full.reduce((a, b) => a + b, 0) / n;
+  const losses = Float64Array.from({ length: n * count }, (_, i) => {
+    const row = Math.floor(i / count);
+    return lost[row * width + (i % count)]! - full[row]!;
+  });
   const met = new Map(seen.ways[count]!.met.map((m) => [m.decision.name, m.scores]));
   const columns = gates.map((g) => met.get(g.name)!);
   for (const [g, scores] of columns.entries()) {
