@@ -1,4 +1,4 @@
-import { type Dataset, takeBatch } from '../data/index.ts';
+import type { Dataset } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
 import { encodeModel, type NDArray, stripDefaults, toOnnx } from '../graph/index.ts';
 import { compileInWorker } from '../runtime/index.ts';
@@ -11,7 +11,7 @@ import { argmaxAt } from './logits.ts';
 import { type Thresholds, thresholdArray, thresholdName } from './lower/choice.ts';
 import { sparse } from './lower/sparse.ts';
 import type { Model } from './model.ts';
-import { checkFits, observations } from './observations.ts';
+import { checkFits, inOrder, observations } from './observations.ts';
 import { fewWays, type RunSettingsOptions, runWays, type SettingsRun, seeWays, settle } from './run-ways.ts';
 import { decodeTrace, type TraceKey, traceKey } from './trace.ts';
 import { decisionsOf } from './traced.ts';
@@ -35,7 +35,7 @@ export async function runEach(
   { net, weights, classes }: Model,
   data: Dataset,
   settings: readonly Thresholds[],
-  { batch = 256, session, onProgress }: RunSettingsOptions = {},
+  { batch, session, onProgress }: RunSettingsOptions = {},
 ): Promise<SettingsRun> {
   checkFits({ net, classes }, data);
   const decisions = decisionsOf(net);
@@ -48,12 +48,7 @@ export async function runEach(
   const batched = settings.map(() => 0);
   const total = (trace: NDArray, key: TraceKey): number => decodeTrace(trace, key).reduce((sum, t) => sum + t.macs, 0);
   try {
-    for (let start = 0; start < data.length; start += batch) {
-      const count = Math.min(batch, data.length - start);
-      const { x } = takeBatch(
-        data,
-        Int32Array.from({ length: count }, (_, i) => start + i),
-      );
+    for (const { start, count, x } of inOrder(data, batch)) {
       for (const [j, setting] of settings.entries()) {
         const feeds: Record<string, NDArray> = { input: { ...x, data: x.data.slice() } };
         for (const d of decisions) feeds[thresholdName(d)] = thresholdArray(d, setting[d.name]);

@@ -69,13 +69,7 @@ export async function observations(model: Model, data: Dataset, options: Observe
       new Map(of.map(({ decision, score }) => [decision, new Float32Array(n * Number(score.shape[1] ?? 1))]));
     const [gates, units] = [room(seen.choices), room(seen.kept)];
     const choices = new Map([...gates.keys(), ...units.keys()].map((name) => [name, new Float32Array(n)]));
-    const size = options.batch ?? 256;
-    for (let start = 0; start < n; start += size) {
-      const count = Math.min(size, n - start);
-      const { x } = takeBatch(
-        data,
-        Int32Array.from({ length: count }, (_, i) => start + i),
-      );
+    for (const { start, count, x } of inOrder(data, options.batch)) {
       const out = await runner.run({ input: x });
       for (const [j, name] of decisions.entries()) {
         const values = out[`score/${name}`]!.data as Float32Array;
@@ -160,3 +154,15 @@ export function checkFits({ net, classes }: Pick<Model, 'net' | 'classes'>, data
 
 /** Whether the classes of inputs are known. */
 export const labelled = ({ labels }: Pick<Dataset, 'labels'>): boolean => labels.length > 0 && labels[0]! >= 0;
+
+/** A data set in its order, in batches as the net takes them; 256 inputs by default. */
+export function* inOrder(data: Dataset, size = 256) {
+  for (let start = 0; start < data.length; start += size) {
+    const count = Math.min(size, data.length - start);
+    const { x } = takeBatch(
+      data,
+      Int32Array.from({ length: count }, (_, i) => start + i),
+    );
+    yield { start, count, x };
+  }
+}

@@ -1,4 +1,4 @@
-import { type Dataset, takeBatch } from '../data/index.ts';
+import type { Dataset } from '../data/index.ts';
 import { encodeModel, simplify, type Tensor, toOnnx } from '../graph/index.ts';
 import { compileInWorker, type SessionOptions } from '../runtime/index.ts';
 import { costTable, pathCost } from './cost.ts';
@@ -7,7 +7,7 @@ import { argmaxAt } from './logits.ts';
 import { type Thresholds, thresholdArray } from './lower/choice.ts';
 import { fixed } from './lower/static.ts';
 import type { Model } from './model.ts';
-import { checkFits } from './observations.ts';
+import { checkFits, inOrder } from './observations.ts';
 import { decisionsOf, type Net } from './traced.ts';
 import { traceWay, type Way, waysUpTo } from './ways.ts';
 
@@ -100,7 +100,7 @@ export async function seeWays(
   { net, weights, classes }: Model,
   data: Dataset,
   ways: readonly Way[],
-  { batch = 256, session, onProgress }: RunSettingsOptions = {},
+  { batch, session, onProgress }: RunSettingsOptions = {},
 ): Promise<SeenWays> {
   checkFits({ net, classes }, data);
   const { runs, outputs } = traced(net, ways);
@@ -113,12 +113,7 @@ export async function seeWays(
   );
   const scores = new Map([...sizes].map(([name, size]) => [name, new Float32Array(data.length * size)]));
   try {
-    for (let start = 0; start < data.length; start += batch) {
-      const count = Math.min(batch, data.length - start);
-      const { x } = takeBatch(
-        data,
-        Int32Array.from({ length: count }, (_, i) => start + i),
-      );
+    for (const { start, count, x } of inOrder(data, batch)) {
       const out = await runner.run({ input: x });
       const values = (name: string): Float32Array => out[name]!.data as Float32Array;
       for (const [w, { answer }] of runs.entries())
