@@ -1,12 +1,12 @@
-import { exactPolicy, exponential, gumbel, macTarget, reinforce, type Trained, waysOf } from 'dynaneural';
+import { exponential, gumbel, macTarget, reinforce, type Trained } from 'dynaneural';
 import type { Net } from 'dynaneural/dynamic';
 import type { NDArray } from 'dynaneural/graph';
 import type { TrainOptions } from 'dynaneural/train';
 import type { Context } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
 import { trainOnce } from '../shared/fit.ts';
-import { gently, quickly, shapeOf, startOf, tuning } from '../shared/static.ts';
-import { withStatistics } from '../shared/statistics.ts';
+import { fromEveryWay, gatesAlone } from '../shared/gates.ts';
+import { gently, quickly, shapeOf, startOf } from '../shared/static.ts';
 import { gatedNet, learningNet } from './nets.ts';
 
 /** What the mean image may take, as a share of the full MACs: gates take time too. */
@@ -63,13 +63,7 @@ export const gateWays = {
   /** From the losses of all depths at once: there are few. */
   'exact policy': {
     more: settings.exact,
-    options: (made) => ({
-      paths: waysOf(made)
-        .map((w) => w.choices)
-        .reverse(),
-      decisions: exactPolicy(),
-      cost: macTarget(AIM),
-    }),
+    options: (made) => fromEveryWay(made, AIM),
   },
   /** From samples that gradients flow through (LAUDNet, Han et al. 2023, arXiv:2308.15949). */
   gumbel: {
@@ -85,7 +79,7 @@ export const gateWays = {
 
 export type GateWay = keyof typeof gateWays;
 
-/** Gates alone: nothing else has a gradient, nothing decays, and statistics stay those that depths learnt with. */
+/** Gates, over depths that stay as they are. */
 export async function trainGates(
   cx: Context,
   { train }: Splits,
@@ -96,12 +90,6 @@ export async function trainGates(
   const made = gatedNet(train, shapeOf(cx));
   const settled = gatesOnto(made, depths);
   const { more, options } = gateWays[name];
-  const trained = await trainOnce(
-    cx,
-    `depth-gates-${name.replace(' ', '-')}-${seed}`,
-    made,
-    { ...quickly(cx, { ...tuning, decay: 0, epochs: LAST }), seed, more },
-    { data: train, start: settled, options: options(made) },
-  );
-  return withStatistics(trained, settled);
+  const id = `depth-gates-${name.replace(' ', '-')}-${seed}`;
+  return gatesAlone(cx, id, made, settled, { train }, { epochs: LAST, seed, more, options: options(made) });
 }

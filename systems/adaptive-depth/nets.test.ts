@@ -1,10 +1,10 @@
-import { cut, dataset, sgd, train, waysOf } from 'dynaneural';
+import { dataset, sgd, train, waysOf } from 'dynaneural';
 import { Random } from 'dynaneural/data';
-import { type Choices, type Net, parametersOf } from 'dynaneural/dynamic';
-import { encodeModel, type NDArray, ndarray, toOnnx } from 'dynaneural/graph';
+import { type Net, parametersOf } from 'dynaneural/dynamic';
+import { type NDArray, ndarray } from 'dynaneural/graph';
 import { materialize, paramsOf } from 'dynaneural/nn';
-import { compile } from 'dynaneural/runtime';
 import { describe, expect, it } from 'vitest';
+import { logitsOf } from '../fixtures/answers.ts';
 import { QUICK } from '../shared/backbone.ts';
 import { gatesOnto, gateWays } from './learn.ts';
 import { gatedNet, learningNet } from './nets.ts';
@@ -28,20 +28,6 @@ function drawn(net: Net, seed: number): Map<string, NDArray> {
   );
 }
 
-async function answers(net: Net, weights: ReadonlyMap<string, NDArray>, choices: Choices): Promise<number[]> {
-  const input = ndarray(
-    'float32',
-    [3, 3, 32, 32],
-    Float32Array.from({ length: 3 * 3072 }, (_, i) => Math.sin(i)),
-  );
-  const runner = await compile(encodeModel(toOnnx({ logits: cut(net, choices).output }, { weights })));
-  try {
-    return [...((await runner.run({ input })).logits!.data as Float32Array)];
-  } finally {
-    await runner.close();
-  }
-}
-
 const sample = (length: number) => {
   const random = new Random(3, 2);
   const inputs = Float32Array.from({ length: length * 3072 }, () => random.normal());
@@ -60,8 +46,8 @@ describe('depths', () => {
     expect(ways).toHaveLength(exits.length);
     const seen: number[][] = [];
     for (const [i, way] of ways.entries()) {
-      const expected = await answers(depths, weights, exits[i]!);
-      const got = await answers(gated, moved, way.choices);
+      const expected = await logitsOf(depths, weights, exits[i]!);
+      const got = await logitsOf(gated, moved, way.choices);
       for (const [k, v] of got.entries()) expect(v).toBeCloseTo(expected[k]!, 4);
       seen.push(got);
     }

@@ -1,10 +1,9 @@
 import { takeBatch } from 'dynaneural/data';
 import { decisionsOf, neutral, ownThresholds } from 'dynaneural/dynamic';
 import { clock, type Ticks } from '../shared/clock.ts';
-import { type Context, phase } from '../shared/context.ts';
+import { type Context, digests, phase } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
 import { plainBytes, sparseBytes } from '../shared/evaluate.ts';
-import { weightsDigest } from '../shared/fit.ts';
 import type { Weighted } from '../shared/trial.ts';
 import { aloneBytes } from './judge.ts';
 
@@ -29,27 +28,26 @@ const own = ({ net }: Weighted) => ownThresholds(decisionsOf(net));
 export async function timesOf(cx: Context, nets: Runners, { test }: Splits): Promise<Times> {
   const runs = cx.quick ? { one: 100, many: 3 } : { one: 1000, many: 60 };
   const { plain, pruned, gated, slim } = nets;
-  const digests = [plain, pruned, gated, slim].map((m) => weightsDigest(m.weights));
-  return phase(cx, 'channels-times', { digests, runs }, async () => {
+  const all = Object.fromEntries(decisionsOf(gated.net).map((d) => [d.name, neutral(d)]));
+  const rows = {
+    plain: plainBytes(plain.net, plain.weights),
+    pruned: plainBytes(pruned.net, pruned.weights),
+    slim: sparseBytes(slim.net, slim.weights, own(slim)),
+  };
+  const alone = { ...rows, gated: aloneBytes(gated, own(gated)), full: aloneBytes(gated, all) };
+  const together = { ...rows, gated: sparseBytes(gated.net, gated.weights, own(gated)) };
+  const what = { alone: digests(alone), together: digests(together), runs };
+  return phase(cx, 'channels-times', what, async () => {
     const { x: images } = takeBatch(
       test,
       Int32Array.from({ length: Math.min(test.length, 1000) }, (_, i) => i),
     );
-    const all = Object.fromEntries(decisionsOf(gated.net).map((d) => [d.name, neutral(d)]));
-    const rows = {
-      plain: plainBytes(plain.net, plain.weights),
-      pruned: plainBytes(pruned.net, pruned.weights),
-      slim: sparseBytes(slim.net, slim.weights, own(slim)),
-    };
     const run = async <K extends string>(files: Readonly<Record<K, Uint8Array>>, batch: number, count: number) => {
       cx.progress.start(`times, ${batch} at once`, count);
       const found = await clock(files, { images, batch, runs: count, onProgress: (n) => cx.progress.update(n) });
       cx.progress.stop();
       return found;
     };
-    const alone = { gated: aloneBytes(gated, own(gated)), full: aloneBytes(gated, all) };
-    const one = await run({ ...rows, ...alone }, 1, runs.one);
-    const many = await run({ ...rows, gated: sparseBytes(gated.net, gated.weights, own(gated)) }, 64, runs.many);
-    return { one, many };
+    return { one: await run(alone, 1, runs.one), many: await run(together, 64, runs.many) };
   });
 }

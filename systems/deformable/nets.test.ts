@@ -1,10 +1,9 @@
-import { cut, type Net } from 'dynaneural';
 import { costTable, decisionsOf } from 'dynaneural/dynamic';
-import { encodeModel, type NDArray, ndarray, toOnnx } from 'dynaneural/graph';
+import { type NDArray, ndarray } from 'dynaneural/graph';
 import { materialize, paramsOf } from 'dynaneural/nn';
-import { compile } from 'dynaneural/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { logitsOf } from '../fixtures/answers.ts';
 import {
   BASE,
   built,
@@ -24,20 +23,6 @@ const deformable = built(data, BASE, { deformable: true });
 const mixture = built(data, BASE, { mixture: true });
 const macs = (shape: Shape) => macsAlone(built(data, shape));
 const parameters = (shape: Shape) => parameterCount(built(data, shape));
-
-async function logits(made: Net, weights: ReadonlyMap<string, NDArray>): Promise<number[]> {
-  const input = ndarray(
-    'float32',
-    [2, 3, 32, 32],
-    Float32Array.from({ length: 2 * 3072 }, (_, i) => Math.sin(i)),
-  );
-  const runner = await compile(encodeModel(toOnnx({ logits: cut(made).output }, { weights })));
-  try {
-    return [...((await runner.run({ input })).logits!.data as Float32Array)];
-  } finally {
-    await runner.close();
-  }
-}
 
 describe('the nets', () => {
   it('cost what is counted by hand', () => {
@@ -68,10 +53,10 @@ describe('the nets', () => {
     const weights = new Map(materialize(paramsOf([looking.output]), 3));
     // The last norms of blocks start at 0: they are given a voice.
     for (const [name, value] of weights) if (name.endsWith('scale')) weights.set(name, ones(value));
-    const [a, b] = [await logits(built(data, TINY), weights), await logits(looking, weights)];
+    const [a, b] = [await logitsOf(built(data, TINY), weights), await logitsOf(looking, weights)];
     for (const [i, v] of a.entries()) expect(b[i]).toBeCloseTo(v, 4);
     weights.set('late/conv2/offset/bias', ones(weights.get('late/conv2/offset/bias')!));
-    expect(Math.abs((await logits(looking, weights))[0]! - b[0]!)).toBeGreaterThan(1e-3);
+    expect(Math.abs((await logitsOf(looking, weights))[0]! - b[0]!)).toBeGreaterThan(1e-3);
   });
 });
 

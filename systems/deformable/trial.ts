@@ -3,7 +3,7 @@ import { takeBatch } from 'dynaneural/data';
 import type { Net } from 'dynaneural/dynamic';
 import { encodeModel, toOnnx } from 'dynaneural/graph';
 import { clock, type Ticks } from '../shared/clock.ts';
-import { type Context, digest, phase } from '../shared/context.ts';
+import { type Context, digest, digests, phase } from '../shared/context.ts';
 import { describe, type Splits } from '../shared/data.ts';
 import { accuracyOf, plainBytes, runFile } from '../shared/evaluate.ts';
 import { type Recipe, trainOnce, weightsDigest } from '../shared/fit.ts';
@@ -109,20 +109,22 @@ export async function timesOn(
   data: Dataset,
 ): Promise<Readonly<Record<string, Times>>> {
   const runs = cx.quick ? { one: 100, many: 3 } : { one: 1000, many: 50 };
-  const digests = Object.entries(models).map(([name, { weights }]) => [name, weightsDigest(weights)]);
-  return phase(cx, 'deformable-times', { digests, runs }, async () => {
-    const all = Object.entries(models);
+  const all = Object.entries(models);
+  const filesOf = (bytes: (model: Weighted) => Uint8Array) =>
+    Object.fromEntries(all.map(([name, model]) => [name, bytes(model)]));
+  const ones = filesOf(aloneBytes);
+  const batches = filesOf(({ net, weights }) => plainBytes(net, weights));
+  return phase(cx, 'deformable-times', { ones: digests(ones), batches: digests(batches), runs }, async () => {
     const indices = Int32Array.from({ length: Math.min(data.length, 1000) }, (_, i) => i);
     const { x: images } = takeBatch(data, indices);
-    const timed = async (batch: number, count: number, bytes: (model: Weighted) => Uint8Array) => {
+    const timed = async (batch: number, count: number, files: Readonly<Record<string, Uint8Array>>) => {
       cx.progress.start(`times, batches of ${batch}`, count);
-      const files = Object.fromEntries(all.map(([name, model]) => [name, bytes(model)]));
       const found = await clock(files, { images, batch, runs: count, onProgress: (done) => cx.progress.update(done) });
       cx.progress.stop();
       return found;
     };
-    const one = await timed(1, runs.one, aloneBytes);
-    const many = await timed(64, runs.many, ({ net, weights }) => plainBytes(net, weights));
+    const one = await timed(1, runs.one, ones);
+    const many = await timed(64, runs.many, batches);
     return Object.fromEntries(all.map(([name]): [string, Times] => [name, { one: one[name]!, many: many[name]! }]));
   });
 }

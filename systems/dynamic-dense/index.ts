@@ -1,8 +1,7 @@
 import { takeBatch } from 'dynaneural/data';
 import { decisionsOf, fullThresholds } from 'dynaneural/dynamic';
 import { clock, type Ticks } from '../shared/clock.ts';
-import { type Context, phase } from '../shared/context.ts';
-import { weightsDigest } from '../shared/fit.ts';
+import { type Context, digests, phase } from '../shared/context.ts';
 import type { CurvePoint, Findings, Works } from '../shared/system.ts';
 import { choicesOf, mostTaken } from './choose.ts';
 import { cells, describe } from './data.ts';
@@ -14,26 +13,19 @@ import { type Trial, trialOf } from './trial.ts';
 
 /** Times of one image, of the first seed's nets, in turns. */
 async function timesOf(cx: Context, { fixed, dynamic }: Trial, images: ReturnType<typeof takeBatch>['x']) {
-  const names = Object.keys(fixed);
-  const digests = [dynamic, ...Object.values(fixed)].map((c) => weightsDigest(c.model.weights));
+  const files: Record<string, Uint8Array> = {
+    dynamic: shipped(dynamic.model, dynamic.thresholds, 'branch'),
+    worst: shipped(dynamic.model, fullThresholds(decisionsOf(dynamic.model.net)), 'branch'),
+    [CUT]: cutFile(dynamic.model, choicesOf(mostTaken(dynamic.test.ways))),
+  };
+  for (const [name, { model }] of Object.entries(fixed)) files[name] = shipped(model, {});
   const runs = cx.quick ? 20 : 400;
-  return phase(
-    cx,
-    'detector-times',
-    { digests, names: [...names, CUT], thresholds: dynamic.thresholds, runs },
-    async () => {
-      cx.progress.start('detectors: times of one image', runs);
-      const files: Record<string, Uint8Array> = {
-        dynamic: shipped(dynamic.model, dynamic.thresholds, 'branch'),
-        worst: shipped(dynamic.model, fullThresholds(decisionsOf(dynamic.model.net)), 'branch'),
-        [CUT]: cutFile(dynamic.model, choicesOf(mostTaken(dynamic.test.ways))),
-      };
-      for (const [name, { model }] of Object.entries(fixed)) files[name] = shipped(model, {});
-      const times = await clock(files, { images, batch: 1, runs, onProgress: (done) => cx.progress.update(done) });
-      cx.progress.stop();
-      return times as Record<string, Ticks>;
-    },
-  );
+  return phase(cx, 'detector-times', { files: digests(files), runs }, async () => {
+    cx.progress.start('detectors: times of one image', runs);
+    const times = await clock(files, { images, batch: 1, runs, onProgress: (done) => cx.progress.update(done) });
+    cx.progress.stop();
+    return times as Record<string, Ticks>;
+  });
 }
 
 async function run(cx: Context): Promise<Findings> {

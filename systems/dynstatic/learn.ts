@@ -1,9 +1,9 @@
-import { exactPolicy, macTarget, type Trained, waysOf } from 'dynaneural';
+import type { Trained } from 'dynaneural';
 import type { Context } from '../shared/context.ts';
 import type { Splits } from '../shared/data.ts';
 import { trainOnce } from '../shared/fit.ts';
-import { gently, quickly, shapeOf, startOf, tuning } from '../shared/static.ts';
-import { withStatistics } from '../shared/statistics.ts';
+import { fromEveryWay, gatesAlone } from '../shared/gates.ts';
+import { gently, quickly, shapeOf, startOf } from '../shared/static.ts';
 import { ownWeights } from '../shared/trial.ts';
 import { modes, switchNet } from './nets.ts';
 
@@ -36,22 +36,13 @@ export async function trainModes(cx: Context, { train }: Splits, plain: Trained,
   );
   const made = switchNet(train, shapeOf(cx));
   const settled = ownWeights(made, slim.weights);
-  const trained = await trainOnce(
+  const options = fromEveryWay(made, policy.macs);
+  return gatesAlone(
     cx,
     `dynstatic-gates-${seed}`,
     made,
-    { ...quickly(cx, { ...tuning, decay: 0, epochs: policy.epochs }), seed, more: policy },
-    {
-      data: train,
-      start: settled,
-      options: {
-        paths: waysOf(made)
-          .map((w) => w.choices)
-          .reverse(),
-        decisions: exactPolicy(),
-        cost: macTarget(policy.macs),
-      },
-    },
+    settled,
+    { train },
+    { ...policy, seed, more: policy, options },
   );
-  return withStatistics(trained, settled);
 }

@@ -1,29 +1,15 @@
-import { cut, waysOf } from 'dynaneural';
-import { type Choices, type Net, parametersOf } from 'dynaneural/dynamic';
-import { encodeModel, type NDArray, ndarray, toOnnx } from 'dynaneural/graph';
+import { waysOf } from 'dynaneural';
+import { parametersOf } from 'dynaneural/dynamic';
+import { ndarray } from 'dynaneural/graph';
 import { materialize, paramsOf } from 'dynaneural/nn';
-import { compile } from 'dynaneural/runtime';
 import { expect, it } from 'vitest';
+import { logitsOf } from '../fixtures/answers.ts';
 import { QUICK } from '../shared/backbone.ts';
 import { modes, switchNet } from './nets.ts';
 
 const data = { shape: [3, 32, 32], classes: [...'abcdefghij'] };
 const learning = switchNet(data, QUICK, true);
 const running = switchNet(data, QUICK);
-
-async function answers(net: Net, weights: ReadonlyMap<string, NDArray>, choices: Choices): Promise<number[]> {
-  const input = ndarray(
-    'float32',
-    [2, 3, 32, 32],
-    Float32Array.from({ length: 2 * 3072 }, (_, i) => Math.sin(i)),
-  );
-  const runner = await compile(encodeModel(toOnnx({ logits: cut(net, choices).output }, { weights })));
-  try {
-    return [...((await runner.run({ input })).logits!.data as Float32Array)];
-  } finally {
-    await runner.close();
-  }
-}
 
 it('has a way for each mode, and no other', () => {
   const ways = waysOf(running).map((w) => JSON.stringify(w.choices));
@@ -45,8 +31,8 @@ it('gives the gates’ net every weight of what learnt, and every mode its answe
   const weights = new Map([...materialize(paramsOf([running.output]), 6), ...drawn]);
   const seen = new Set<string>();
   for (const mode of Object.values(modes)) {
-    const got = await answers(running, weights, mode);
-    const expected = await answers(learning, weights, { ...mode, look: 'continue' });
+    const got = await logitsOf(running, weights, mode);
+    const expected = await logitsOf(learning, weights, { ...mode, look: 'continue' });
     for (const [i, v] of got.entries()) expect(v).toBeCloseTo(expected[i]!, 4);
     seen.add(got.map((v) => v.toFixed(3)).join());
   }

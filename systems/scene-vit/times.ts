@@ -2,9 +2,8 @@ import type { Dataset } from 'dynaneural';
 import { takeBatch } from 'dynaneural/data';
 import type { Thresholds } from 'dynaneural/dynamic';
 import { compile, type Runner } from 'dynaneural/runtime';
-import { type Context, phase } from '../shared/context.ts';
+import { type Context, digest, phase } from '../shared/context.ts';
 import { plainBytes, sparseBytes } from '../shared/evaluate.ts';
-import { weightsDigest } from '../shared/fit.ts';
 import type { Weighted } from '../shared/trial.ts';
 import { everything, singleBytes } from './answers.ts';
 
@@ -91,11 +90,11 @@ export async function timesOf(
   data: Dataset,
 ): Promise<SceneTimes> {
   const requests = cx.quick ? { ones: 60, many: 4 } : { ones: 750, many: 40 };
-  const digests = [model, plain, same].map((m) => weightsDigest(m.weights));
-  return phase(cx, `${name}-times`, { digests, thresholds, requests }, async () => {
-    const statics = [plainBytes(plain.net, plain.weights), plainBytes(same.net, same.weights)];
-    const alone = [singleBytes(model, thresholds), singleBytes(model, everything(model)), ...statics];
-    const together = [sparseBytes(model.net, model.weights, thresholds), ...statics];
+  const statics = [plainBytes(plain.net, plain.weights), plainBytes(same.net, same.weights)];
+  const alone = [singleBytes(model, thresholds), singleBytes(model, everything(model)), ...statics];
+  const together = [sparseBytes(model.net, model.weights, thresholds), ...statics];
+  const what = { alone: alone.map(digest), together: together.map(digest), requests };
+  return phase(cx, `${name}-times`, what, async () => {
     cx.progress.start(`${name}: times of one image`, requests.ones);
     const ones = await inTurns(cx, alone, data, { requests: requests.ones, ...single });
     cx.progress.start(`${name}: times in batches`, requests.many);

@@ -32,6 +32,10 @@ export const digest = (value: unknown): string =>
     .digest('hex')
     .slice(0, 12);
 
+/** Digests of files by name: what was timed is known by its bytes, whichever way it was made. */
+export const digests = (files: Readonly<Record<string, Uint8Array>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, digest(bytes)]));
+
 /** Writes a file whole or not at all. */
 export async function writeWhole(path: string, content: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

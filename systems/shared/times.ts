@@ -1,9 +1,8 @@
 import { takeBatch } from 'dynaneural/data';
 import { type Measured, measure } from 'dynaneural/deploy';
 import { decisionsOf, forcedThresholds } from 'dynaneural/dynamic';
-import { type Context, phase } from './context.ts';
+import { type Context, digest, digests, phase } from './context.ts';
 import { plainBytes, sparseBytes } from './evaluate.ts';
-import { netDigest, weightsDigest } from './fit.ts';
 import type { Rivals } from './rivals.ts';
 import type { Judged } from './trial.ts';
 
@@ -26,20 +25,20 @@ export async function timesOf(
 ): Promise<Timed> {
   const { name, model, thresholds, ways, used, data } = judged;
   const rounds = cx.quick ? { single: 60, batch: 3 } : { single: 2000, batch: 40 };
-  const digests = [model, plain, same].map((m) => [netDigest(m.net), weightsDigest(m.weights)]);
-  const measured = await phase(cx, `${name}-times`, { digests, thresholds, rounds }, async () => {
-    const { net, weights } = model;
+  const { net, weights } = model;
+  const files = {
+    dynamic: sparseBytes(net, weights, thresholds),
+    nobodyExits: sparseBytes(net, weights, forcedThresholds(decisionsOf(net))),
+    static: plainBytes(plain.net, plain.weights),
+  };
+  // What nobody takes comes last: it is only timed.
+  const cuts = [...ways.map((w) => plainBytes(net, weights, w.choices)), plainBytes(same.net, same.weights)];
+  const what = { files: digests(files), cuts: cuts.map(digest), used, rounds };
+  const measured = await phase(cx, `${name}-times`, what, async () => {
     const indices = Int32Array.from({ length: Math.min(data.length, 2000) }, (_, i) => i);
     cx.progress.start(`${name}: times`, rounds.single + rounds.batch);
-    const { net: made, weights: own } = same;
     return measure(
-      {
-        dynamic: sparseBytes(net, weights, thresholds),
-        nobodyExits: sparseBytes(net, weights, forcedThresholds(decisionsOf(net))),
-        static: plainBytes(plain.net, plain.weights),
-        // What nobody takes comes last: it is only timed.
-        cuts: [...ways.map((w) => plainBytes(net, weights, w.choices)), plainBytes(made, own)],
-      },
+      { ...files, cuts },
       {
         images: takeBatch(data, indices).x,
         paths: Array.from(indices, (i) => used[i]!),
