@@ -26,6 +26,7 @@ import { type Lowered, pick } from './masked.ts';
 import { batched, refuseMerging, tellsSizes } from './merging.ts';
 import { attach, type Part, standalone, widthOf } from './parts.ts';
 import { type Rows, rowsIn } from './rows.ts';
+import { reblocked, shortcutsIn } from './shortcuts.ts';
 import { UnitLowering } from './units/lowering.ts';
 import { UnitPlan } from './units/plan.ts';
 
@@ -77,6 +78,8 @@ class Lowering {
   readonly #thresholds: Thresholds;
   readonly #form: SparseForm;
   readonly #units: UnitLowering;
+  /** The maps that residual blocks of a region begin with. */
+  readonly #starts = new Map<Block, ReadonlySet<Tensor>>();
 
   constructor(output: Tensor, net: Net, thresholds: Thresholds, form: SparseForm) {
     this.#map = new JoinMap({ output }, net);
@@ -143,10 +146,18 @@ class Lowering {
       )[t.index]!;
     }
     const outside = this.#value(t, rows.parent);
-    if (!batched(t) || this.#form === 'branch') return outside;
-    const own = compress(outside, rows.mask!, rows.name);
-    this.#units.same(outside, own);
-    return own;
+    let own = outside;
+    if (batched(t) && this.#form === 'rows') {
+      own = compress(outside, rows.mask!, rows.name);
+      this.#units.same(outside, own);
+    }
+    return this.#shortcuts(rows.block).has(t) ? reblocked(own) : own;
+  }
+
+  #shortcuts(block: Block): ReadonlySet<Tensor> {
+    const known = this.#starts.get(block) ?? shortcutsIn(this.#map.nodesIn(block));
+    this.#starts.set(block, known);
+    return known;
   }
 
   #emit(node: Node, rows: Rows): readonly Tensor[] {

@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest';
+import { randomInput, randomWeights } from '../../../test/support/build-net.ts';
+import { encodeModel, MaxPool, type Node, order, type Tensor, toOnnx } from '../../graph/index.ts';
+import { classify, conv, residual } from '../../nn/index.ts';
+import { blockSize, profile } from '../../runtime/index.ts';
+import { exit, type Net, net } from '../net.ts';
+import { thresholdArray } from './choice.ts';
+import { sparse } from './sparse.ts';
+import { cut } from './static.ts';
+
+const common = { norm: 'batch', activation: 'relu' } as const;
+const behind = (channels: number, rest: (x: Tensor) => Tensor): Net =>
+  net({ input: [3, 8, 8], classes: 4, name: 'behind', onWarning: () => {} }, (x) =>
+    classify(rest(exit(conv(x, channels, common), { head: classify, name: 'early' }))),
+  );
+const pools = (nodes: readonly Node[]): number => nodes.filter(({ op }) => op === (MaxPool as unknown)).length;
+const inFile = (made: Net, form: 'rows' | 'branch'): number => {
+  const { output, trace } = sparse(made, {}, { form });
+  return pools(order([output, trace!]));
+};
+
+it('begins residual blocks behind a decision anew, once, and nothing else', () => {
+  for (const form of ['rows', 'branch'] as const) {
+    expect(inFile(behind(16, (x) => residual(residual(x, 16), 16)), form)).toBe(1);
+    // A projection makes the shortcut itself; 24 channels do not fill the engine's blocks; plain layers have no sum.
+    expect(inFile(behind(16, (x) => residual(x, 32, { stride: 2 })), form)).toBe(0);
+    expect(inFile(behind(24, (x) => residual(x, 24)), form)).toBe(0);
+    expect(inFile(behind(16, (x) => conv(x, 16, common)), form)).toBe(0);
+  }
+});
+
+it('leaves the sum of such a block to its convolution, where the engine works in blocks', async (context) => {
+  if ((await blockSize()) === undefined) context.skip();
+  const made = behind(16, (x) => residual(x, 16));
+  const weights = randomWeights(made, 1);
+  const sums = async ({ output }: { output: Tensor }) => {
+    const bytes = encodeModel(toOnnx({ logits: output }, { weights }));
+    const { ops } = await profile(bytes, { input: randomInput(made, 2, 1) }, { optimization: 'all', runs: 1 });
+    return ops.filter(({ op }) => op === 'Add' || op === 'Relu').length;
+  };
+  expect(await sums(cut(made, { early: 'continue' }))).toBe(0);
+  expect(await sums(sparse(made, { early: Number.POSITIVE_INFINITY }))).toBe(0);
+});
