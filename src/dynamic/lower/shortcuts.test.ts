@@ -3,8 +3,8 @@ import { randomInput, randomWeights } from '../../../test/support/build-net.ts';
 import { encodeModel, MaxPool, type Node, order, type Tensor, toOnnx } from '../../graph/index.ts';
 import { classify, conv, residual } from '../../nn/index.ts';
 import { blockSize, profile } from '../../runtime/index.ts';
-import { exit, type Net, net } from '../net.ts';
-import { thresholdArray } from './choice.ts';
+import { exit, net } from '../net.ts';
+import type { Net } from '../traced.ts';
 import { sparse } from './sparse.ts';
 import { cut } from './static.ts';
 
@@ -19,14 +19,13 @@ const inFile = (made: Net, form: 'rows' | 'branch'): number => {
   return pools(order([output, trace!]));
 };
 
-it('begins residual blocks behind a decision anew, once, and nothing else', () => {
-  for (const form of ['rows', 'branch'] as const) {
-    expect(inFile(behind(16, (x) => residual(residual(x, 16), 16)), form)).toBe(1);
-    // A projection makes the shortcut itself; 24 channels do not fill the engine's blocks; plain layers have no sum.
-    expect(inFile(behind(16, (x) => residual(x, 32, { stride: 2 })), form)).toBe(0);
-    expect(inFile(behind(24, (x) => residual(x, 24)), form)).toBe(0);
-    expect(inFile(behind(16, (x) => conv(x, 16, common)), form)).toBe(0);
-  }
+it.each([
+  ['residual blocks begin anew, once', 1, behind(16, (x) => residual(residual(x, 16), 16))],
+  ['a projection makes the shortcut itself', 0, behind(16, (x) => residual(x, 32, { stride: 2 }))],
+  ['24 channels do not fill the engine’s blocks', 0, behind(24, (x) => residual(x, 24))],
+  ['plain layers have no sum', 0, behind(16, (x) => conv(x, 16, common))],
+])('behind a decision %s', (_, expected, made) => {
+  for (const form of ['rows', 'branch'] as const) expect(inFile(made, form)).toBe(expected);
 });
 
 it('leaves the sum of such a block to its convolution, where the engine works in blocks', async (context) => {
