@@ -20,6 +20,7 @@ export {
   costTable,
   cut,
   dense,
+  everyWay,
   everyWidth,
   exit,
   experts,

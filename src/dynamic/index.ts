@@ -68,4 +68,4 @@ export {
   type WeighOptions,
   weigh,
 } from './units.ts';
-export { type TracedWay, traceWay, type Way, waysOf, wordsOf } from './ways.ts';
+export { everyWay, type TracedWay, traceWay, type Way, waysOf, wordsOf } from './ways.ts';

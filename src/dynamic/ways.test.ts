@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../graph/index.ts';
 import { classify, conv, residual } from '../nn/index.ts';
 import { costTable } from './cost.ts';
-import { cut, exit, experts, type Net, net, skip, traceWay, waysOf, widths } from './index.ts';
+import { cut, everyWay, exit, experts, type Net, net, skip, traceWay, waysOf, widths } from './index.ts';
 
 const spec = { input: [3, 8, 8], classes: 4, onWarning: () => {} };
 const stem = (x: Tensor) => conv(x, 8, { activation: 'relu' });
@@ -37,6 +37,11 @@ describe('ways', () => {
     expect(names(exits)).toEqual(['1-', '01', '00']);
     expect(names(nested)).toEqual(['11-', '101', '100', '01-', '001', '000']);
     expect(names(three)).toEqual(['2', '1', '0']);
+  });
+
+  it('are trained with the full way first', () => {
+    expect(everyWay(nested)[0]).toEqual({ a: 'run', c: 'run', 'c/run/b': 'x1' });
+    expect(new Set(everyWay(nested).map((c) => JSON.stringify(c))).size).toBe(6);
   });
 
   it.each([exits, nested, three])('cost what the net costs that is cut to them, but for gates', (made) => {

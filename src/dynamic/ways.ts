@@ -39,7 +39,7 @@ const MOST_WAYS = 4096;
  * last. All units are kept on each of them.
  *
  * @throws DynaError 'usage' for a net of more than 4,096 ways
- * @example await train(gated, { data, epochs: 3, paths: waysOf(gated).map((w) => w.choices).reverse(), distill })
+ * @example for (const { name, macs, choices } of waysOf(gated)) console.log(name, macs, parametersOf(cut(gated, choices)).length)
  */
 export function waysOf(net: Net): Way[] {
   const ways = waysUpTo(net, MOST_WAYS);
@@ -50,6 +50,17 @@ export function waysOf(net: Net): Way[] {
     { fix: 'name the paths that matter yourself, or put more blocks behind each gate' },
   );
 }
+
+/**
+ * Every way through a net as paths to train, the full way first: it teaches the others where a training distils.
+ *
+ * @throws DynaError 'usage' for a net of more than 4,096 ways
+ * @example await train(gated, { data, epochs: 3, paths: everyWay(gated), decisions: exactPolicy(), cost: macTarget(0.5) })
+ */
+export const everyWay = (net: Net): Choices[] =>
+  waysOf(net)
+    .map((w) => w.choices)
+    .reverse();
 
 /** The same where there are no more than `most`, else undefined. */
 export function waysUpTo(net: Net, most: number): Way[] | undefined {

@@ -129,7 +129,7 @@ export function answersIn(net: Net, { paths }: Pick<ObjectiveOptions, 'paths'>):
       const open = decisionsOf(path).find((d) => d.kind === 'select' && !isExit(d));
       if (open)
         throw new DynaError('usage', `the path "${names[i]}" leaves decision "${open.name}" open`, {
-          fix: 'name an option of it in every path on which it is met: waysOf(net) gives all paths',
+          fix: 'name an option of it in every path on which it is met: everyWay(net) gives all paths',
         });
       return answersOf(path).map((a) => ({ name: `${a.name}@${names[i]}`, logits: a.logits }));
     })

@@ -1,4 +1,4 @@
-import { exactPolicy, macTarget, type Net, type Trained, waysOf } from 'dynaneural';
+import { everyWay, exactPolicy, macTarget, type Net, type Trained } from 'dynaneural';
 import type { NDArray } from 'dynaneural/graph';
 import type { TrainOptions } from 'dynaneural/train';
 import type { Context } from './context.ts';
@@ -9,9 +9,7 @@ import { withStatistics } from './statistics.ts';
 
 /** Gates that learn from the losses of all ways at once, where there are few, towards a mean share of the full MACs. */
 export const fromEveryWay = (made: Net, macs: number): Pick<TrainOptions, 'paths' | 'decisions' | 'cost'> => ({
-  paths: waysOf(made)
-    .map((w) => w.choices)
-    .reverse(),
+  paths: everyWay(made),
   decisions: exactPolicy(),
   cost: macTarget(macs),
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Dataset, dataset, Random, takeBatch } from '../../data/index.ts';
-import { type Choices, cut, exit, type Net, net, observe, skip, waysOf } from '../../dynamic/index.ts';
+import { cut, everyWay, exit, type Net, net, observe, skip, waysOf } from '../../dynamic/index.ts';
 import { encodeModel, reshape, type Tensor, toOnnx } from '../../graph/index.ts';
 import { classify, linear, sgd } from '../../nn/index.ts';
 import { compile } from '../../runtime/index.ts';
@@ -29,11 +29,6 @@ function kinds(length: number, seed: number): Dataset {
   }
   return dataset({ name: 'kinds', inputs, shape: [4], labels, classes: ['no', 'yes'], mean: [0], std: [1] });
 }
-
-const everyWay = (made: Net): Choices[] =>
-  waysOf(made)
-    .map((w) => w.choices)
-    .reverse();
 
 async function runOn(outputs: Record<string, Tensor>, { weights }: { weights: ReadonlyMap<string, never> }, x: never) {
   const runner = await compile(encodeModel(toOnnx(outputs, { weights })));

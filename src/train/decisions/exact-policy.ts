@@ -13,9 +13,7 @@ export interface ExactPolicyOptions {
  * it from one path). For nets with few paths. What compute costs is added by `cost`.
  *
  * @throws DynaError 'usage' for a weight that is not above 0, and where no `paths` are given
- * @example
- * const paths = waysOf(gated).map((w) => w.choices).reverse()
- * await train(gated, { data, epochs: 3, paths, decisions: exactPolicy(), cost: macPrice(0.3) })
+ * @example await train(gated, { data, epochs: 3, paths: everyWay(gated), decisions: exactPolicy(), cost: macPrice(0.3) })
  */
 export function exactPolicy({ weight = 1 }: ExactPolicyOptions = {}): DecisionTraining {
   if (!(weight > 0 && Number.isFinite(weight)))
@@ -24,7 +22,7 @@ export function exactPolicy({ weight = 1 }: ExactPolicyOptions = {}): DecisionTr
     name: 'exact policy',
     weigh() {
       throw new DynaError('usage', 'exactPolicy looks at whole paths, and none were given', {
-        fix: 'give all ways as paths: waysOf(net).map((w) => w.choices).reverse()',
+        fix: 'give all ways as paths: everyWay(net)',
       });
     },
     overPaths: (paths) =>
