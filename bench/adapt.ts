@@ -9,10 +9,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cifar10, type Dataset, imageFolder, subset } from '../src/data/index.ts';
+import { cifar10, type Dataset, dataset, imageFolder, subset } from '../src/data/index.ts';
 import { type AdaptOptions, adapt, compareTimes, type Foreign, readForeign } from '../src/deploy/adapt/index.ts';
 import { costTable, decisionsOf, extremeMacs, lossOf, type Model, observations } from '../src/dynamic/index.ts';
 import { readOnnxFile } from '../src/graph/index.ts';
+import { commit, machine } from '../src/provenance.ts';
 import { readResult, writeResult } from './results.ts';
 
 /** What is tried; all of one model share their work folder, so that nothing is computed twice. */
@@ -33,11 +34,17 @@ const threads = Number(process.env.DYNANEURAL_THREADS ?? 0);
 
 /** Images by what they are for. */
 interface Sets {
-  /** Unknown to the model: half for heads where there are no more, the rest to tune and certify. */
+  /** Unknown to the model: half for heads where nothing else is there for them, the rest to tune and certify. */
   readonly data: Dataset;
-  /** Those that the model was trained on. */
-  readonly more?: Dataset;
+  /** Unknown to the model and to what was made of it. */
   readonly test: Dataset;
+}
+
+/** As somebody has them who has only typical inputs, and as somebody who has the training set too. */
+interface Supplies {
+  readonly few: Sets;
+  /** With images for the heads that the model was trained on. */
+  readonly more?: Sets & { readonly train: Dataset };
 }
 
 const range = (ds: Dataset, from: number, to: number): Dataset =>
@@ -45,6 +52,14 @@ const range = (ds: Dataset, from: number, to: number): Dataset =>
     ds,
     Int32Array.from({ length: to - from }, (_, i) => from + i),
   );
+
+/** Two sets of bytes, one after the other. */
+const joined = (a: Dataset, b: Dataset): Dataset =>
+  dataset({
+    ...{ name: `${a.name} and ${b.name}`, shape: a.shape, classes: a.classes, mean: a.mean, std: a.std },
+    inputs: Buffer.concat([a.inputs as Uint8Array, b.inputs as Uint8Array]),
+    labels: Int32Array.from([...a.labels, ...b.labels]),
+  });
 
 /** Pixels as a file's metadata or the JSON beside it says, in units of value / 255. */
 function normalisation(path: string, { metadata }: Foreign): Pick<Dataset, 'mean' | 'std'> {
@@ -56,7 +71,7 @@ function normalisation(path: string, { metadata }: Foreign): Pick<Dataset, 'mean
   return mean.length > 0 ? { mean, std } : { mean: [0], std: [1] };
 }
 
-async function setsOf(path: string, foreign: Foreign): Promise<Sets | undefined> {
+async function setsOf(path: string, foreign: Foreign): Promise<Supplies | undefined> {
   const [channels, height, width] = foreign.input.shape.slice(1) as [number, number, number];
   const pixels = normalisation(path, foreign);
   if (channels === 3 && height === 32 && foreign.classes.length === 10) {
@@ -65,16 +80,27 @@ async function setsOf(path: string, foreign: Foreign): Promise<Sets | undefined>
       ? (JSON.parse(readFileSync(path.replace(/\.onnx$/, '.json'), 'utf8')) as { seenTrainingImages: number })
       : { seenTrainingImages: 50_000 };
     const [train, test] = [await cifar10('train'), await cifar10('test')].map((ds) => ({ ...ds, ...pixels }));
-    const seen = Math.min(about.seenTrainingImages, 45_000);
-    return about.seenTrainingImages > 45_000
-      ? { data: range(test!, 0, 5000), more: train!, test: range(test!, 5000, 10_000) }
-      : { data: range(train!, 45_000, 50_000), more: range(train!, 0, seen), test: test! };
+    const half = range(test!, 5000, 10_000);
+    if (about.seenTrainingImages > 45_000) {
+      const few = { data: range(test!, 0, 5000), test: half };
+      return { few, more: { ...few, train: train! } };
+    }
+    const held = range(train!, 45_000, 50_000);
+    return {
+      few: { data: held, test: test! },
+      // Twice as many for thresholds and certificate, half as many to look at.
+      more: {
+        train: range(train!, 0, about.seenTrainingImages),
+        data: joined(held, range(test!, 0, 5000)),
+        test: half,
+      },
+    };
   }
   const photos = process.env.DYNANEURAL_PHOTOS;
   if (!photos || channels === undefined || (channels !== 1 && channels !== 3)) return undefined;
   const all = { ...(await imageFolder(photos, { size: [height, width], channels, mean: [0], std: [1] })), ...pixels };
   const cut = Math.round(0.7 * all.length);
-  return { data: range(all, 0, cut), test: range(all, cut, all.length) };
+  return { few: { data: range(all, 0, cut), test: range(all, cut, all.length) } };
 }
 
 /** MACs if every image left at the first answer that does no wrong: what perfect exits would reach, as a share. */
@@ -95,15 +121,17 @@ async function oracle(model: Model, images: Dataset, risk: 'harm' | 'disagreemen
 async function one(path: string, way: string, work: string): Promise<object | undefined> {
   const original = readOnnxFile(path);
   const foreign = readForeign(original);
-  const sets = await setsOf(path, foreign);
+  const supplies = await setsOf(path, foreign);
   const { more, ...claim } = ways[way]!;
-  if (!sets || (more && !sets.more) || (claim.maxHarm && sets.data.classes.length === 0)) return undefined;
+  const sets: Sets | Supplies['more'] = more ? supplies?.more : supplies?.few;
+  if (!sets || (claim.maxHarm && sets.data.classes.length === 0)) return undefined;
+  const train = more ? supplies!.more!.train : undefined;
   const classes = [...foreign.classes];
   const named = (ds: Dataset): Dataset => (ds.classes.length === classes.length ? { ...ds, classes } : ds);
   const begin = performance.now();
   const { summary, bytes, candidate, model } = await adapt(original, {
     data: named(sets.data),
-    ...(more ? { train: named(sets.more!), views: 1 } : {}),
+    ...(train ? { train: named(train), views: 2 } : {}),
     test: named(sets.test),
     ...claim,
     work,
@@ -156,7 +184,7 @@ export async function run(): Promise<void> {
       const said = execFileSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
       const figures = JSON.parse(said) as object | null;
       if (!figures) continue;
-      models[name] = { ...models[name], [way]: figures };
+      models[name] = { ...models[name], [way]: { ...figures, machine: await machine(), commit: commit() } };
       console.log(`\n${name}, ${way}: ${said}`);
       await writeResult('adapt', 'npm run bench -- adapt', {
         what: 'classifiers adapted by dyna adapt: MACs, times (one thread) and answers on images that nothing had seen',

@@ -159,9 +159,61 @@ function saliency(): string {
   ].join('\n');
 }
 
+interface AdaptedWay {
+  readonly way: string;
+  readonly fullModelKept: boolean;
+  readonly macSpeedup: number;
+  readonly oracleMacSpeedup: number;
+  readonly times: readonly { readonly original: number; readonly speedup: number }[];
+  readonly test: {
+    readonly n: number;
+    readonly agreement: number;
+    readonly harm?: number;
+    readonly accuracy?: { readonly original: number; readonly adapted: number };
+  };
+  readonly seconds: number;
+  readonly machine: string;
+}
+
+/** Of every model what was certified, in each way. */
+function adapted(): string {
+  const { models, command } = json<{
+    models: Readonly<Record<string, Readonly<Record<string, AdaptedWay>>>>;
+    command: string;
+  }>('adapt');
+  const speed = (v: number | undefined): string => (v === undefined ? '-' : `${v.toFixed(2)}x`);
+  const sections = Object.entries(models).flatMap(([name, ways]) => {
+    const all = Object.values(ways);
+    const { test, times } = all[0]!;
+    const accuracy = test.accuracy ? `, ${percent(test.accuracy.original)} right` : '';
+    const machines = [...new Set(all.map((w) => w.machine))].join('; ');
+    return [
+      `\`${name}\`${accuracy}, ${ms(times[0]!.original)} for one image (measured on: ${machines}, one thread):`,
+      '',
+      table(
+        ['', 'form', 'agrees', 'harm', 'right', 'MACs', 'perfect exits', 'one image', 'batches of 64', 'took'],
+        Object.entries(ways).map(([way, w]) => [
+          `${way} (n = ${w.test.n})`,
+          w.fullModelKept ? 'original kept' : w.way,
+          percent(w.test.agreement),
+          percent(w.test.harm ?? null),
+          percent(w.test.accuracy?.adapted ?? null),
+          speed(w.macSpeedup),
+          speed(w.oracleMacSpeedup),
+          ...w.times.map((t) => speed(t.speedup)),
+          `${w.seconds} s`,
+        ]),
+      ),
+      '',
+    ];
+  });
+  return [...sections, `Made by \`${command}\` ([results/adapt.json](../results/adapt.json)).`].join('\n');
+}
+
 /** The generated sections of each page. */
 const pages: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
   'README.md': { demo, training },
+  'docs/adapt.md': { adapted },
   'docs/decisions.md': { realisation },
   'docs/explain.md': { saliency },
 };

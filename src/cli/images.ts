@@ -67,7 +67,7 @@ async function read(path: string, foreign: Foreign, { split = 'train' }: ImageRe
   if (!found || !path.endsWith('.npy'))
     throw new DynaError(
       'usage',
-      `--data expects a folder of images, a .npy file or ${Object.keys(datasets).join(', ')}, got ${path}`,
+      `images are expected as a folder, a .npy file or one of ${Object.keys(datasets).join(', ')}, got ${path}`,
     );
   const { dims, data } = readNpy(await readBytes(path), path);
   if (dims.length !== 4) throw new DynaError('data', `${path} should hold [n, C, H, W], got [${dims.join(', ')}]`);

@@ -44,7 +44,10 @@ describe('labels', () => {
     const bytes = await file('b.npy', npy('|u1', [4], Uint8Array.of(0, 1, 2, 3)));
     await expect(withLabels(bare, bytes, classes)).rejects.toThrow(/label 3 of image 3 .* is none of cat, dog, owl/);
     const floats = await file('c.npy', npy('<f4', [4], new Float32Array(4)));
-    await expect(withLabels(bare, floats, classes)).rejects.toThrow('whole numbers are supported');
+    await expect(withLabels(bare, floats, classes)).rejects.toMatchObject({
+      message: expect.stringContaining('whole numbers are supported'),
+      fix: expect.stringContaining("astype('int64')"),
+    });
   });
 
   it('lie with the images: by name in the order of the model, else in their own order where the model only counts', async () => {
@@ -52,6 +55,11 @@ describe('labels', () => {
     expect([...(await withLabels(own, 'folders', classes)).labels]).toEqual([2, 0, 2, 0]);
     expect([...ownLabels(own, ['0', '1'])!.labels]).toEqual([0, 1, 0, 1]);
     expect(ownLabels(own, ['0', '1', '2'])).toBeUndefined();
+    // Folders "1" and "2" of classes "0" and "1" are neither these names nor surely in their order.
+    expect(ownLabels({ ...own, classes: ['1', '2'] }, ['0', '1'])).toBeUndefined();
+    expect([...ownLabels({ ...own, classes: ['1', '0'] }, ['0', '1'])!.labels]).toEqual([1, 0, 1, 0]);
+    // Two classes of one name: the name tells neither.
+    expect(ownLabels(own, ['owl', 'cat', 'Cat'])).toBeUndefined();
     await expect(withLabels(bare, 'folders', classes)).rejects.toThrow('photos has no labels');
     await expect(withLabels(own, 'folders', ['cat', 'dog'])).rejects.toThrow('has classes owl, cat, the model answers');
   });

@@ -17,8 +17,12 @@ function classNumber(text: string, classes: readonly string[], numbers: Readonly
   return number >= 0 && number < classes.length ? number : -1;
 }
 
-const numbersOf = (classes: readonly string[]): ReadonlyMap<string, number> =>
-  new Map(classes.map((name, i) => [name.toLowerCase(), i]));
+/** Numbers of the classes whose names tell which one is meant. */
+function numbersOf(classes: readonly string[]): ReadonlyMap<string, number> {
+  const names = classes.map((name) => name.toLowerCase());
+  const twice = new Set(names.filter((name, i) => names.indexOf(name) !== i));
+  return new Map(names.flatMap((name, i) => (twice.has(name) ? [] : [[name, i] as const])));
+}
 
 /**
  * Images with the labels that lie with them, in the model's order of classes: matched by name, or where the model names
@@ -28,11 +32,11 @@ export function ownLabels(ds: Dataset, classes: readonly string[]): Dataset | un
   if (ds.classes.length === 0) return undefined;
   const numbers = numbersOf(classes);
   const unnamed = classes.every((name, i) => name === String(i));
-  const to = ds.classes.map((name, i) => {
-    const found = numbers.get(name.toLowerCase());
-    return found ?? (unnamed && ds.classes.length === classes.length ? i : -1);
-  });
-  if (to.includes(-1)) return undefined;
+  const named = ds.classes.map((name) => numbers.get(name.toLowerCase()));
+  // All by name or all by order: folders "1" to "10" of classes "0" to "9" are in an order of their own.
+  const byOrder = unnamed && ds.classes.length === classes.length && named.every((n) => n === undefined);
+  const to = byOrder ? ds.classes.map((_, i) => i) : named;
+  if (to.includes(undefined)) return undefined;
   return { ...ds, classes: [...classes], labels: ds.labels.map((l) => to[l]!) };
 }
 

@@ -14,7 +14,7 @@ describe('readNpy', () => {
 
   it('refuses what it would read wrongly', () => {
     const refused = (bytes: Uint8Array, words: string) => expect(() => readNpy(bytes, 'a.npy')).toThrow(words);
-    refused(npy('<f8', [1], new Float64Array(1)), 'type "<f8"; uint8 and float32 are supported');
+    refused(npy('<f8', [1], new Float64Array(1)), 'type "<f8"; uint8 (pixels) and float32 are supported');
     refused(npy('|u1', [2, 2], new Uint8Array(4), 0, true), 'column by column');
     refused(npy('|u1', [3], new Uint8Array(2)), 'should hold 3 bytes of data, got 2');
     refused(new TextEncoder().encode('PK zip archive'), 'a.npy is no .npy file');

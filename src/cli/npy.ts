@@ -25,7 +25,7 @@ const integers: Readonly<Record<string, readonly [size: number, read: (view: Dat
  * @throws DynaError 'data' for other files, other element types and column-major order
  */
 export function readNpy(bytes: Uint8Array, name: string): NpyArray {
-  const { type, dims, data } = open(bytes, name, { '<f4': 4, '|u1': 1 }, 'uint8 and float32');
+  const { type, dims, data } = open(bytes, name, { '<f4': 4, '|u1': 1 }, 'uint8 (pixels) and float32', 'float32');
   return { dims, data: type === '<f4' ? new Float32Array(data.buffer) : data };
 }
 
@@ -36,7 +36,7 @@ export function readNpy(bytes: Uint8Array, name: string): NpyArray {
  */
 export function readNpyIntegers(bytes: Uint8Array, name: string): number[] {
   const sizes = Object.fromEntries(Object.entries(integers).map(([type, [size]]) => [type, size]));
-  const { type, dims, data } = open(bytes, name, sizes, 'whole numbers');
+  const { type, dims, data } = open(bytes, name, sizes, 'whole numbers', 'int64');
   if (dims.length !== 1) throw new DynaError('data', `${name} should hold labels [n], got [${dims.join(', ')}]`);
   const [size, read] = integers[type]!;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
@@ -48,8 +48,9 @@ function open(
   name: string,
   sizes: Readonly<Record<string, number>>,
   wanted: string,
+  as: string,
 ): { type: string; dims: number[]; data: Uint8Array } {
-  const refuse = (what: string, fix = "save it with numpy.save(file, array.astype('uint8'))"): DynaError =>
+  const refuse = (what: string, fix = `save it with numpy.save(file, array.astype('${as}'))`): DynaError =>
     new DynaError('data', `${name} ${what}`, { fix });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = String.fromCharCode(...bytes.subarray(1, 6));

@@ -196,7 +196,7 @@ function build(state: State): Command {
     'make an ONNX image classifier of any origin dynamic, with a bound on how often its answers change. No labels are needed.',
     [
       'dyna adapt resnet.onnx --data photos/ --max-disagreement 0.5% --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
-      'dyna adapt resnet.onnx --data photos/ --labels labels.csv --harm 0.5% --tune',
+      'dyna adapt resnet.onnx --data photos.npy --labels labels.csv --harm 0.5% --tune',
       'dyna adapt resnet.onnx --plan   # where exits could stand',
     ],
   )
@@ -226,7 +226,7 @@ function build(state: State): Command {
     .option('--std <s>', 'one number, or one for each channel; default: 1', numbers('--std'))
     .option('--train <set>', 'other inputs to learn from; --data then only tunes and certifies')
     .option('--test <set>', 'further inputs, on which only the report looks')
-    .option('--limit <n>', 'only the first n images', wholeNumber('--limit'))
+    .option('--limit <n>', 'only n images of --data, evenly spread', wholeNumber('--limit'))
     .option('--epochs <n>', "of the heads' training", wholeNumber('--epochs'))
     .option('--memory <bytes>', 'most features in memory, such as 256M; default: 1G', byteSize('--memory'))
     .option('--work <folder>', 'where an interrupted run goes on (default: <out>.work, removed at the end)')

@@ -34,7 +34,7 @@ export function planTable({ places, exits, macs }: ExitPlan): string[] {
 }
 
 /** What `--plan` gives. */
-export const planned = (plan: ExitPlan, skips: readonly SkipPlace[]): Outcome => ({
+export const planOutcome = (plan: ExitPlan, skips: readonly SkipPlace[]): Outcome => ({
   json: planJson(plan, skips),
   text: [
     ...planTable(plan),

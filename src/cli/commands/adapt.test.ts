@@ -156,7 +156,7 @@ describe('dyna adapt', () => {
       { data: at('wide.npy') },
       /net\.onnx: the model takes images \[1, 16, 16\], those of .* \[1, 16, 32\]/,
     );
-    await refused({ data: at('nowhere') }, '--data expects a folder of images, a .npy file or mnist');
+    await refused({ data: at('nowhere') }, 'images are expected as a folder, a .npy file or one of mnist');
     await refused({ data: 'mnist:best' }, 'mnist has the parts train and test, got "best"');
     await refused({ data, exitAt: ['x'] }, 'an exit cannot stand at "x"; places are');
     await refused({ data, maxDisagreement: 0.005 }, 'give at least 1532 images');

@@ -27,7 +27,7 @@ import { count, exactPercent, milliseconds, percent, whole } from '../format.ts'
 import { type Normalisation, openImages } from '../images.ts';
 import { OWN_LABELS } from '../labels.ts';
 import { naming } from '../source.ts';
-import { planJson, planned, planTable } from './adapt-plan.ts';
+import { planJson, planOutcome, planTable } from './adapt-plan.ts';
 import { adaptedReport } from './adapt-report.ts';
 
 export interface AdaptOptions extends CommonOptions, Normalisation {
@@ -76,7 +76,8 @@ const stages: Readonly<Record<AdaptStage, string>> = {
 export async function adaptModel(path: string, options: AdaptOptions, cx: Context): Promise<Outcome> {
   const original = readOnnxFile(path);
   const foreign = await naming(path, () => readForeign(original));
-  if (options.plan) return planned(planExits(foreign, options), skipPlaces(foreign));
+  const planned = planExits(foreign, options);
+  if (options.plan) return planOutcome(planned, skipPlaces(foreign));
   if (options.data === undefined)
     throw new DynaError('usage', 'adapt needs typical inputs', {
       fix: 'give --data with a folder of images (no labels needed)',
@@ -196,7 +197,10 @@ async function timesOf(
   const times = await compareTimes(original, foreign, bytes, images, {
     rounds,
     ...session,
-    onProgress: (done) => cx.progress.update(done),
+    onProgress(done) {
+      cx.checkInterrupted();
+      cx.progress.update(done);
+    },
   });
   cx.progress.stop();
   return times;
@@ -242,7 +246,7 @@ function statementOf({ summary, certificate }: Adapted): string[] {
   if (summary.fullModelKept)
     return [
       `${summary.message[0]!.toUpperCase()}${summary.message.slice(1)}.`,
-      'The file has no exits and answers as the original does, on every input.',
+      'The file has no exits: it is the original net, as it was read.',
     ];
   return [
     `With ${exactPercent(1 - delta)} confidence, ${claims[risk](exactPercent(epsilon))}.`,

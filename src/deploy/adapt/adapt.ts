@@ -3,6 +3,7 @@ import { type Certificate, type CertifiedModel, decisionsOf, FINAL, isExit, type
 import { DynaError } from '../../errors.ts';
 import { toBytes } from '../save.ts';
 import { type Claim, prove, type Referred } from './against.ts';
+import { checkApart } from './apart.ts';
 import { choose, worthwhile } from './choose.ts';
 import { type Compared, compareAnswers } from './compare.ts';
 import { checkFaithful } from './faithful.ts';
@@ -13,7 +14,6 @@ import { checkFits, claimOf, labelsFit, namesFit, partsOf } from './parts.ts';
 import { type ExitPlan, type Place, planExits } from './plan.ts';
 import { gains, meanTimes, overall, type Promised, type TimeShares } from './promise.ts';
 import { fileAnswers } from './reference.ts';
-import { imagesInFront } from './rows.ts';
 import { takeTimes } from './stopwatch.ts';
 import type { Times } from './times.ts';
 import { batchFor } from './tune.ts';
@@ -74,7 +74,7 @@ export interface Adapted {
 export async function adapt(original: Uint8Array, options: AdaptOptions): Promise<Adapted> {
   const { data, train, test, seed = 1, session, signal, onProgress, budget } = options;
   const claim = claimOf(options);
-  const foreign = imagesInFront(readForeign(original, options));
+  const foreign = readForeign(original, options);
   for (const set of [data, train, test])
     if (set) {
       checkFits(foreign, set);
@@ -87,6 +87,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     });
   const plan = planExits(foreign, options);
   options.onPlan?.(plan);
+  const twice = checkApart(data, { train, test });
   const parts = partsOf(data, train, claim, seed);
   const shared = { ...(session ? { session } : {}), ...(signal ? { signal } : {}) };
   const told = (stage: AdaptStage) => ({
@@ -149,6 +150,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     ...(times ? { exitTimes: Object.fromEntries(plan.exits.map((e, k) => [e.exit!, times.exits[k]!])) } : {}),
     notes: [
       ...foreign.notes,
+      ...twice,
       ...learned.notes,
       ...notesOn(kept),
       ...(model && budget !== undefined && meanMacs > budget * plan.macs

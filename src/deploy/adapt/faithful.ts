@@ -4,6 +4,7 @@ import { encodeModel, toOnnx } from '../../graph/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { asStored } from '../layout.ts';
 import { giving } from '../meaning.ts';
+import { refuseInfinite } from './finite.ts';
 import type { Foreign } from './foreign.ts';
 import { compileOriginal } from './original.ts';
 import { rowsOf } from './reference.ts';
@@ -17,7 +18,7 @@ const TOLERANCE = 5e-3;
  * Compares what was read with the file itself: the file gets some images one by one, the graph all of them as one batch.
  * Everything that is proven afterwards is about the graph, so the two must be the same net.
  *
- * @throws DynaError 'model' where they answer differently
+ * @throws DynaError 'model' where they answer differently, 'data' where the file answers with what is no number
  * @example await checkFaithful(bytes, readForeign(bytes), images)
  */
 export async function checkFaithful(
@@ -40,6 +41,7 @@ export async function checkFaithful(
     for (let i = 0; i < x.dims[0]!; i++) {
       const one = await before.run({ [names.input]: asStored(rowsOf(x, i, 1), layout) });
       const want = one[names.output]!.data as Float32Array;
+      refuseInfinite(want);
       const scale = Math.max(1, ...want.map(Math.abs));
       const worst = Math.max(...want.map((v, k) => Math.abs(v - got[i * width + k]!)));
       if (!(worst <= TOLERANCE * scale))

@@ -5,6 +5,7 @@ import { concat, encodeModel, flatten, type NDArray, sizeOf, toOnnx } from '../.
 import { compileInWorker, type SessionOptions } from '../../runtime/index.ts';
 import type { TrainingData } from '../../train/index.ts';
 import { openRows, type RowCache } from './cache.ts';
+import { refuseInfinite } from './finite.ts';
 import type { Foreign } from './foreign.ts';
 import { pool } from './head.ts';
 import type { Place } from './plan.ts';
@@ -109,10 +110,7 @@ async function fill(
     await runner.close();
   }
   function factsOf(values: Float32Array, width: number, count: number, before: Facts | undefined): Facts {
-    if (!values.every(Number.isFinite))
-      throw new DynaError('data', 'the model gives NaN or infinite values for some of these images', {
-        fix: 'check the preprocessing, and that the images are what the model was made for',
-      });
+    refuseInfinite(values);
     const first = before?.first ?? argmaxAt(values, width - count, count);
     let { several = false, probabilities = true } = before ?? {};
     for (let end = width; end <= values.length; end += width) {

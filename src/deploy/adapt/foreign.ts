@@ -19,6 +19,7 @@ import type { Layout } from '../layout.ts';
 import type { OutputMeaning } from '../meaning.ts';
 import { openBatch } from './batch.ts';
 import { channelsFirst, layoutOf } from './channels.ts';
+import { imagesInFront } from './rows.ts';
 
 /** Somebody else's classifier as our graph: one image batch in, logits out. */
 export interface Foreign {
@@ -74,7 +75,7 @@ export function readForeign(bytes: Uint8Array, options: ForeignOptions = {}): Fo
   checkFinite(imported);
   const { logits, output } = ending(whole.output);
   const count = logits.shape[1] as number;
-  return {
+  return imagesInFront({
     input: whole.input,
     logits,
     weights: imported.weights,
@@ -85,7 +86,7 @@ export function readForeign(bytes: Uint8Array, options: ForeignOptions = {}): Fo
     layout,
     metadata: model.metadata,
     notes,
-  };
+  });
 }
 
 /** The size of the batch axis: 1, or undefined where it is open. Refuses what cannot be an image classifier. */

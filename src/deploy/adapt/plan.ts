@@ -1,6 +1,21 @@
 import { laptop } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
-import { Add, BATCH, isConcrete, LayerNormalization, type Node, order, type Tensor } from '../../graph/index.ts';
+import {
+  Add,
+  AveragePool,
+  BATCH,
+  BatchNormalization,
+  Conv,
+  ConvTranspose,
+  isConcrete,
+  LayerNormalization,
+  MatMul,
+  MaxPool,
+  type Node,
+  order,
+  type Tensor,
+  Transpose,
+} from '../../graph/index.ts';
 import { Names } from '../../graph/names.ts';
 import type { Foreign } from './foreign.ts';
 import { type HeadPlan, headOf } from './head.ts';
@@ -93,17 +108,32 @@ function byName(places: readonly Place[], names: readonly string[]): Place[] {
   return places.filter((p) => names.includes(p.name));
 }
 
+/** Makers of features that lie along the last axis; what convolutions and poolings make has them along axis 1. */
+const LAST = new Set<unknown>([MatMul, LayerNormalization]);
+const FIRST = new Set<unknown>([Conv, ConvTranspose, MaxPool, AveragePool, BatchNormalization]);
+
+/** Whether a node's maps are positions of features, [N, H, W, C], as transformers with windows keep them. */
+function keepsFeaturesLast({ op, attrs, inputs }: Node, last: ReadonlySet<Tensor>): boolean {
+  if (LAST.has(op)) return true;
+  if (FIRST.has(op)) return false;
+  if (op === (Transpose as unknown)) return (attrs.perm as readonly number[]).at(-1) === 1;
+  return inputs.some((t) => t && last.has(t));
+}
+
 /** Maps anywhere; tokens where a transformer's blocks join, because other tensors of two axes may be anything. */
-const hasFeatures = ({ op }: Node, shape: readonly number[]): boolean =>
-  shape.length === 3 || (shape.length === 2 && shape[0]! > 1 && [Add, LayerNormalization].includes(op as never));
+const hasFeatures = ({ op }: Node, shape: readonly number[], featuresLast: boolean): boolean =>
+  (shape.length === 3 && !featuresLast) ||
+  (shape.length === 2 && shape[0]! > 1 && [Add, LayerNormalization].includes(op as never));
 
 /** Places in the order of the graph; of neighbours with the same MACs before them the last, which is usually the smallest. */
 function placesOf({ input, logits }: Foreign): { places: Place[]; macs: number } {
   const nodes = order([logits]);
   const live = new Set<Tensor>([input]);
   const lastUse = new Map<Tensor, number>();
+  const last = new Set<Tensor>();
   for (const [i, node] of nodes.entries()) {
     for (const t of node.inputs) if (t) lastUse.set(t, i);
+    if (keepsFeaturesLast(node, last)) for (const t of node.outputs) last.add(t);
     if (node.inputs.some((t) => t && live.has(t))) for (const t of node.outputs) live.add(t);
   }
   const macs = nodes.reduce((sum, n) => sum + n.op.macs(n), 0);
@@ -118,7 +148,13 @@ function placesOf({ input, logits }: Foreign): { places: Place[]; macs: number }
     if (own.length === 1 && own[0] !== input && open <= i) {
       const tensor = own[0]!;
       const [batch, ...shape] = tensor.shape;
-      if (batch === BATCH && isConcrete(shape) && hasFeatures(node, shape) && spent > 0 && spent < macs) {
+      if (
+        batch === BATCH &&
+        isConcrete(shape) &&
+        hasFeatures(node, shape, last.has(tensor)) &&
+        spent > 0 &&
+        spent < macs
+      ) {
         const head = headOf(shape, logits.shape[1] as number, macs);
         const asking = laptop.gateMicroseconds + head.macs / laptop.macsPerMicrosecond;
         const ratio = (macs - spent) / laptop.macsPerMicrosecond / asking;

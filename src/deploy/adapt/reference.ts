@@ -3,6 +3,7 @@ import { argmaxAt } from '../../dynamic/index.ts';
 import { encodeModel, type NDArray, ndarray, sizeOf, toOnnx } from '../../graph/index.ts';
 import { compileInWorker, type SessionOptions } from '../../runtime/index.ts';
 import { asStored } from '../layout.ts';
+import { refuseInfinite } from './finite.ts';
 import type { Foreign } from './foreign.ts';
 import { compileOriginal } from './original.ts';
 
@@ -45,8 +46,9 @@ export async function fileAnswers(
       const size = single ? 1 : n;
       for (let i = 0; i < n; i += size) {
         const out = (await runner.run({ [names.input]: asStored(rowsOf(x, i, size), layout) }))[names.output]!;
-        for (let k = 0; k < size; k++)
-          answers[at++] = argmaxAt(out.data as Float32Array, k * classes.length, classes.length);
+        const values = out.data as Float32Array;
+        refuseInfinite(values);
+        for (let k = 0; k < size; k++) answers[at++] = argmaxAt(values, k * classes.length, classes.length);
       }
       onProgress?.(at, images.length);
     }
