@@ -203,7 +203,11 @@ function build(state: State): Command {
     .option('--data <set>', 'typical inputs: a folder of images, a .npy file [n, C, H, W], or a data set by name')
     .option('--max-disagreement <share>', 'most inputs with another answer; default: 0.5%', share('--max-disagreement'))
     .option('--harm <share>', 'instead: most inputs answered wrongly where the original is right', share('--harm'))
-    .option('--labels <file>', 'for harm: .npy, text with a "label" or "file,label" a line, or "folders" (their names)')
+    .option('--loss <share>', 'instead: most accuracy that may be lost, gains counted against it', share('--loss'))
+    .option(
+      '--labels <file>',
+      'for harm and loss: .npy, text with a "label" or "file,label" a line, or "folders" (their names)',
+    )
     .option('--delta <p>', 'probability that the statement is wrong', share('--delta'), 0.1)
     .option('--budget <share>', 'mean share of the MACs: the safest certified point within it', share('--budget'))
     .option('--tune', 'train the model itself too, from its own answers (and labels)')

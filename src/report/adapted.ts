@@ -35,7 +35,7 @@ export interface AdaptedReport {
   /** The certificate, or why the model stayed as it is, in sentences. */
   readonly statement: readonly string[];
   readonly fullModelKept: boolean;
-  readonly risk: 'harm' | 'disagreement';
+  readonly risk: 'harm' | 'loss' | 'disagreement';
   readonly epsilon: number;
   readonly original: AdaptedSide;
   readonly adapted: AdaptedSide;
@@ -188,7 +188,7 @@ function pointsPart(paint: Painter, { points, original, risk, epsilon }: Adapted
   });
   return html`<section id="points" aria-labelledby="points-h"><h2 id="points-h">What more speed would cost</h2>
 <p class="muted">One file holds all of these settings; a caller moves between the certified ones with one number, the budget: a share of this file’s own longest path, which each point tells.</p>
-<div class="charts">${chart(svg, `${risk === 'harm' ? 'Harm' : 'Disagreement'} against computation`, 'Certified points: as seen on the certify part; others: on the tune part.')}</div>
+<div class="charts">${chart(svg, `${risk[0]!.toUpperCase()}${risk.slice(1)} against computation`, 'Certified points: as seen on the certify part; others: on the tune part.')}</div>
 <ul class="key">${keyItem('chosen', 'var(--accent)', 'chosen')}${keyItem('circle', 'var(--accent)', 'certified')}${keyItem('ring', 'var(--accent)', 'not certified')}${keyItem('line', 'var(--wrong)', `the bound, ${exactPercent(epsilon)}`)}</ul></section>`;
 }
 

@@ -160,7 +160,7 @@ describe('dyna adapt', () => {
     await refused({ data: 'mnist:best' }, 'mnist has the parts train and test, got "best"');
     await refused({ data, exitAt: ['x'] }, 'an exit cannot stand at "x"; places are');
     await refused({ data, maxDisagreement: 0.005 }, 'give at least 1532 images');
-    await refused({ data, harm: 0.1 }, '--harm and --max-disagreement were both given');
+    await refused({ data, harm: 0.1 }, '--max-disagreement and --harm were given');
     await refused({ data, labels: 'folders' }, 'images.npy has no labels');
     await expect(stat(at('never.onnx'))).rejects.toThrow();
     await expect(stat(at('never.onnx.work'))).rejects.toThrow();

@@ -37,6 +37,7 @@ export interface AdaptOptions extends CommonOptions, Normalisation {
   readonly labels?: string;
   readonly maxDisagreement?: number;
   readonly harm?: number;
+  readonly loss?: number;
   readonly delta: number;
   readonly budget?: number;
   readonly selectBy?: 'time' | 'macs';
@@ -59,7 +60,7 @@ export interface AdaptOptions extends CommonOptions, Normalisation {
 }
 
 /** What may differ where nothing else is said. */
-const MAX_DISAGREEMENT = 0.005;
+const MAX_RISK = 0.005;
 
 const stages: Readonly<Record<AdaptStage, string>> = {
   features: 'run the model',
@@ -85,7 +86,7 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
   if (options.tuneEpochs !== undefined && !options.tune)
     throw new DynaError('usage', '--tune-epochs was given without --tune, so nothing would be tuned');
   const claim = claimOf(options);
-  const labels = options.labels ?? (claim.maxHarm === undefined ? undefined : OWN_LABELS);
+  const labels = options.labels ?? (claim.maxDisagreement === undefined ? OWN_LABELS : undefined);
   const { labels: _, ...request } = options;
   const data = await openImages(options.data, foreign, { ...request, ...(labels ? { labels } : {}) }, cx);
   const { limit: _limit, ...unlimited } = request;
@@ -175,12 +176,15 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
 }
 
 /** Labels turn the bound into one on harm, unless disagreement was asked for: then they only tell how often answers are right. */
-function claimOf({ maxDisagreement, harm, labels }: AdaptOptions) {
-  if (harm !== undefined && maxDisagreement !== undefined)
-    throw new DynaError('usage', '--harm and --max-disagreement were both given', { fix: 'give one of them' });
-  const epsilon = harm ?? maxDisagreement ?? MAX_DISAGREEMENT;
-  const onHarm = maxDisagreement === undefined && (harm !== undefined || labels !== undefined);
-  return onHarm ? { maxHarm: epsilon } : { maxDisagreement: epsilon };
+function claimOf({ maxDisagreement, harm, loss, labels }: AdaptOptions) {
+  const given = Object.entries({ '--max-disagreement': maxDisagreement, '--harm': harm, '--loss': loss }).flatMap(
+    ([name, bound]) => (bound === undefined ? [] : [name]),
+  );
+  if (given.length > 1) throw new DynaError('usage', `${given.join(' and ')} were given`, { fix: 'give one of them' });
+  if (loss !== undefined) return { maxLoss: loss };
+  if (harm !== undefined) return { maxHarm: harm };
+  if (maxDisagreement === undefined && labels !== undefined) return { maxHarm: MAX_RISK };
+  return { maxDisagreement: maxDisagreement ?? MAX_RISK };
 }
 
 async function timesOf(
@@ -227,6 +231,7 @@ const jsonOf = ({ summary, plan, certificate, model, bytes }: Adapted, w: Writte
 });
 
 const claims = {
+  loss: (e: string) => `accuracy is at most ${e} below the original's`,
   harm: (e: string) => `at most ${e} of inputs get a wrong answer that the original would have got right`,
   disagreement: (e: string) => `at most ${e} of inputs get another answer than the original's`,
 } as const;
@@ -286,7 +291,7 @@ function resultText(
     '',
     ...table(rows),
     '',
-    `Leaves at: ${shares(exits)}. ${claim.risk === 'harm' ? 'Harm' : 'Disagreement'} seen: ${percent(summary.seen, 2)} (bound ${exactPercent(claim.epsilon)}).`,
+    `Leaves at: ${shares(exits)}. ${claim.risk[0]!.toUpperCase()}${claim.risk.slice(1)} seen: ${percent(summary.seen, 2)} (bound ${exactPercent(claim.epsilon)}).`,
     ...(tested
       ? [
           `On ${whole(compared.n)} test images: agreement ${percent(compared.agreement, 2)}${compared.harm === undefined ? '' : `, harm ${percent(compared.harm, 2)}`}, leaves at ${shares(compared.exits)}.`,

@@ -163,6 +163,25 @@ it('keeps the full model where nothing faster can be certified', async () => {
   expect(decodeModel(bytes).graph.outputs.map((o) => o.name)).toEqual(['scores']);
 });
 
+it('bounds the accuracy that is lost, gains counted against it, where that is asked for', async () => {
+  const original = exported(made);
+  const { bytes, summary, certificate } = await adapt(original, {
+    ...{ data, train: images(500, 7), test: fresh, maxLoss: 0.08, epochs: 10, views: 2 },
+  });
+  expect(summary.fullModelKept).toBe(false);
+  expect(certificate).toMatchObject({ risk: 'loss', method: 'betting', epsilon: 0.08, n: 540 });
+  expect(readCard(bytes).certificate).toMatchObject({ risk: 'loss', epsilon: 0.08 });
+  const x = all(fresh);
+  const right = async (file: Uint8Array) =>
+    (await answers(file, 'image', 'scores', x, 64)).filter((row, i) => classOf(row) === fresh.labels[i]).length / 600;
+  const [before, after] = [await right(original), await right(bytes)];
+  expect(summary.test!.accuracy).toEqual({ original: before, adapted: after });
+  expect(before - after).toBeLessThanOrEqual(0.08);
+  await expect(adapt(original, { data, maxHarm: 0.1, maxLoss: 0.1 })).rejects.toThrow('give one of maxDisagreement');
+  // A loss varies more than a count of harms: it takes more images to bound.
+  await expect(adapt(original, { data, maxLoss: 0.005 })).rejects.toThrow(/none may show loss/);
+});
+
 describe('data that cannot serve', () => {
   it('too few images: tells how many it takes', async () => {
     await expect(adapt(exported(made), { data: images(300, 2), maxDisagreement: 0.005 })).rejects.toThrow(
@@ -176,7 +195,7 @@ describe('data that cannot serve', () => {
   it('labels that are missing, all alike, or of other classes, where harm is asked for', async () => {
     const harm = (changed: Partial<Dataset>) => adapt(exported(made), { data: { ...data, ...changed }, maxHarm: 0.05 });
     await expect(harm({ classes: [], labels: new Int32Array(900).fill(-1) })).rejects.toThrow(
-      'harm is counted on labels, and gradients has none',
+      'harm and loss are counted on labels, and gradients has none',
     );
     await expect(harm({ classes: ['a', 'b'] })).rejects.toThrow('has 2 classes, the model answers with 4');
     await expect(harm({ labels: new Int32Array(900).fill(2) })).rejects.toThrow(
@@ -187,7 +206,7 @@ describe('data that cannot serve', () => {
     await expect(adapt(exported(made, names), { data, maxHarm: 0.05 })).rejects.toThrow(
       /class 0 is "down" in gradients and "up" in the model; bring labels into the model's order/,
     );
-    await expect(adapt(exported(made), { data })).rejects.toThrow('give one of maxDisagreement and maxHarm');
+    await expect(adapt(exported(made), { data })).rejects.toThrow('give one of maxDisagreement, maxHarm and maxLoss');
   });
 
   it('images of another size', async () => {

@@ -1,5 +1,13 @@
 import type { Dataset } from '../../data/index.ts';
-import { type Certificate, type CertifiedModel, decisionsOf, FINAL, isExit, type Model } from '../../dynamic/index.ts';
+import {
+  type Certificate,
+  type CertifiedModel,
+  decisionsOf,
+  FINAL,
+  isExit,
+  type Model,
+  needsLabels,
+} from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { toBytes } from '../save.ts';
 import { type Claim, prove, type Referred } from './against.ts';
@@ -33,7 +41,7 @@ export interface AdaptSummary {
   readonly meanMacs: number;
   /** Its mean time there as a share of the original's, by batch size, as the times of its parts promise; absent by MACs. */
   readonly meanTimes?: TimeShares;
-  /** Disagreement (or harm) that was seen on the certify part. */
+  /** Disagreement (or harm, or loss) that was seen on the certify part. */
   readonly seen: number;
   /** Where inputs leave, by exit, "final" last. */
   readonly exits: Readonly<Record<string, number>>;
@@ -80,7 +88,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
       checkFits(foreign, set);
       namesFit(foreign, set);
     }
-  if (claim.risk === 'harm') labelsFit(foreign, data);
+  if (needsLabels(claim.risk)) labelsFit(foreign, data);
   if (options.skips && !options.tune)
     throw new DynaError('usage', 'skips were asked for without tune', {
       fix: 'a finished model has no block that it can do without: gates need its weights trained too',

@@ -14,11 +14,13 @@ import {
   gateSettings,
   lossOf,
   type Model,
+  needsLabels,
   type Observations,
   type OperatingPoint,
   observations,
   operatingPath,
   type Point,
+  type Risk,
   runSettings,
   settingAnswers,
   type TestedPoint,
@@ -29,8 +31,11 @@ import type { SessionOptions } from '../../runtime/index.ts';
 
 /** What an adapted model is held to. */
 export interface Claim {
-  /** `harm`: wrong where the original is right, on labelled images; `disagreement`: another answer than the original's. */
-  readonly risk: 'harm' | 'disagreement';
+  /**
+   * `disagreement`: another answer than the original's. On labelled images `harm`: wrong where the original is right; `loss`: the
+   * same less what is right where the original is wrong.
+   */
+  readonly risk: Risk;
   readonly epsilon: number;
   readonly delta: number;
 }
@@ -113,8 +118,9 @@ export function assess(
   for (let e = 0; e < exits; e++)
     for (const [i, loss] of lossesAt(seen, e, tune, claim).entries()) losses[i * exits + e] = loss - last[i]!;
   const base = meanOf(last);
-  const heated =
-    risk === 'harm' ? withTemperatures(given, seen, tune.images.labels) : { model: given, scores: seen.scores };
+  const heated = needsLabels(risk)
+    ? withTemperatures(given, seen, tune.images.labels)
+    : { model: given, scores: seen.scores };
   const path = operatingPath({
     scores: heated.scores,
     losses,
@@ -260,7 +266,7 @@ export async function prove(
     scores,
     answers,
     costs: [...costs, originalMacs],
-    ...(claim.risk === 'harm' ? { labels: certify.images.labels } : {}),
+    ...(needsLabels(claim.risk) ? { labels: certify.images.labels } : {}),
   });
   if (found.fullModelKept) return { certificate: found, model: undefined, meanMacs: originalMacs };
   const tested = found.points

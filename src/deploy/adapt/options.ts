@@ -24,6 +24,8 @@ export interface AdaptOptions extends PlanOptions, ForeignOptions {
   readonly maxDisagreement?: number;
   /** Instead: largest share of inputs that may be answered wrongly where the original is right. Takes labels. */
   readonly maxHarm?: number;
+  /** Instead: most accuracy that may be lost, gains counted against it. Takes labels, and more of them: it varies more. */
+  readonly maxLoss?: number;
   /** Probability that the certificate is wrong; 0.1 by default. */
   readonly delta?: number;
   /** Trains the model's own weights too; where that does not pay, the frozen form is kept. */

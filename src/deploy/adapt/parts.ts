@@ -1,27 +1,30 @@
 import { type Dataset, dataset, splitDataset } from '../../data/index.ts';
-import { zeroLossSampleSize } from '../../dynamic/index.ts';
+import { isSigned, needsLabels, type Risk, zeroLossSampleSize, zeroSignedLossSampleSize } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { formatShape, sameShape } from '../../graph/index.ts';
 import type { Claim } from './against.ts';
 import { type Foreign, itemShape } from './foreign.ts';
 
-/** What is claimed, of two ways to say it. @throws DynaError 'usage' for none or both */
+/** What is claimed, of the ways to say it. @throws DynaError 'usage' for none or several */
 export function claimOf({
   maxDisagreement,
   maxHarm,
+  maxLoss,
   delta = 0.1,
 }: {
   readonly maxDisagreement?: number;
   readonly maxHarm?: number;
+  readonly maxLoss?: number;
   readonly delta?: number;
 }): Claim {
-  if ((maxDisagreement === undefined) === (maxHarm === undefined))
-    throw new DynaError('usage', 'give one of maxDisagreement and maxHarm', {
-      fix: 'disagreement needs no labels; harm counts wrong answers only where the original is right',
+  const bounds = { disagreement: maxDisagreement, harm: maxHarm, loss: maxLoss };
+  const given = (Object.keys(bounds) as Risk[]).filter((risk) => bounds[risk] !== undefined);
+  const [risk] = given;
+  if (risk === undefined || given.length > 1)
+    throw new DynaError('usage', 'give one of maxDisagreement, maxHarm and maxLoss', {
+      fix: 'disagreement needs no labels; harm counts wrong answers only where the original is right; loss sets right ones off against them',
     });
-  return maxHarm === undefined
-    ? { risk: 'disagreement', epsilon: maxDisagreement!, delta }
-    : { risk: 'harm', epsilon: maxHarm, delta };
+  return { risk, epsilon: bounds[risk]!, delta };
 }
 
 /** @throws DynaError 'data' for images that the model does not take */
@@ -39,7 +42,7 @@ export function checkFits(foreign: Foreign, { name, shape, length }: Dataset): v
 /** @throws DynaError 'data' for labels that are not there, not the model's, or all alike */
 export function labelsFit({ classes }: Foreign, { name, labels, classes: own }: Dataset): void {
   if (own.length === 0)
-    throw new DynaError('data', `harm is counted on labels, and ${name} has none`, {
+    throw new DynaError('data', `harm and loss are counted on labels, and ${name} has none`, {
       fix: 'give labels, or bound the disagreement instead',
     });
   if (own.length !== classes.length)
@@ -67,12 +70,12 @@ const share = (part: number): string => (part === 0.3 ? 'three tenths' : 'six te
  * Refuses too few before any work is done. `held` is the certify part with its labels.
  */
 export function partsOf(data: Dataset, train: Dataset | undefined, { risk, epsilon, delta }: Claim, seed: number) {
-  const least = zeroLossSampleSize({ epsilon, delta });
+  const least = (isSigned(risk) ? zeroSignedLossSampleSize : zeroLossSampleSize)({ epsilon, delta });
   const part = train ? 0.6 : 0.3;
   const certify = Math.round(part * data.length);
   if (certify < least || data.length < 20) {
     const needed = Math.max(20, Math.ceil((least - 0.5) / part));
-    const one = risk === 'harm' ? 'show harm' : 'disagree';
+    const one = needsLabels(risk) ? `show ${risk}` : 'disagree';
     throw new DynaError(
       'certificate',
       `a ${risk} of at most ${Number((100 * epsilon).toPrecision(3))} % at delta ${delta} takes at least ${least} images to certify, and then none may ${one}; ${share(part)} of ${data.length} are ${certify}`,
@@ -83,7 +86,7 @@ export function partsOf(data: Dataset, train: Dataset | undefined, { risk, epsil
     ? { heads: train, ...splitDataset(data, { parts: { tune: 'rest', certify }, seed }) }
     : splitDataset(data, { parts: { heads: 'rest', tune: 0.2, certify }, seed });
   // Disagreement is without labels: where there are some, they have no say in it.
-  const used = risk === 'harm' ? (ds: Dataset) => ds : unlabelled;
+  const used = needsLabels(risk) ? (ds: Dataset) => ds : unlabelled;
   return { heads: used(parts.heads), tune: used(parts.tune), certify: used(parts.certify), held: parts.certify };
 }
 
