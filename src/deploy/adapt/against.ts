@@ -5,12 +5,10 @@ import {
   type CertifiedModel,
   certifiedText,
   certifyPoints,
-  confidenceAt,
   costTable,
   decisionsOf,
   exitCosts,
   extremeMacs,
-  fitTemperature,
   gateSettings,
   lossOf,
   type Model,
@@ -26,8 +24,8 @@ import {
   type TestedPoint,
   type Thresholds,
 } from '../../dynamic/index.ts';
-import { ndarray } from '../../graph/index.ts';
 import type { SessionOptions } from '../../runtime/index.ts';
+import type { Heated } from './heat.ts';
 
 /** What an adapted model is held to. */
 export interface Claim {
@@ -98,36 +96,35 @@ const lossesAt = (seen: Observations, column: number, { images, reference }: Ref
   Int8Array.from(answersAt(seen, column), (a, i) => lossOf(risk, a, reference[i]!, images.labels[i]!));
 
 /**
- * Fits temperatures (where there are labels) and an ordered path of thresholds to what a model did on the tune split; the
- * path's risks are those against the original.
+ * Fits an ordered path of thresholds to what a model did on the tune split; the path's risks are those against the original.
  *
  * @param costs MACs up to each answer
  */
 export function assess(
   given: Model,
-  seen: Observations,
+  { seen, temperatures }: Heated,
   costs: readonly number[],
   tune: Referred,
   claim: Claim,
   originalMacs: number,
 ): Assessed {
-  const { epsilon, risk } = claim;
+  const { epsilon } = claim;
   const exits = seen.decisions.length;
   const last = lossesAt(seen, exits, tune, claim);
   const losses = new Int8Array(seen.n * exits);
   for (let e = 0; e < exits; e++)
     for (const [i, loss] of lossesAt(seen, e, tune, claim).entries()) losses[i * exits + e] = loss - last[i]!;
   const base = meanOf(last);
-  const heated = needsLabels(risk)
-    ? withTemperatures(given, seen, tune.images.labels)
-    : { model: given, scores: seen.scores };
   const path = operatingPath({
-    scores: heated.scores,
+    scores: seen.scores,
     losses,
     costs,
     epsilon: Math.max(epsilon - base, epsilon / 10),
   }).map((p) => ({ ...p, risk: p.risk + base, thresholds: [...p.thresholds, TAKEN] }));
-  const { model } = heated;
+  const model = {
+    ...given,
+    weights: new Map([...given.weights].map(([name, w]) => [name, temperatures.get(name) ?? w])),
+  };
   return {
     model,
     path,
@@ -191,26 +188,6 @@ export async function assessGates(
     thresholdsOf: ({ thresholds }) => settings[Math.max(0, thresholds.indexOf(TAKEN))]!,
     exitsOf: () => [1],
   };
-}
-
-/** A model with fitted temperatures, and the scores that its exits have then, up to rounding. */
-function withTemperatures(
-  model: Model,
-  { decisions, logits, scores, n }: Observations,
-  labels: Int32Array,
-): { model: Model; scores: Float32Array } {
-  const weights = new Map(model.weights);
-  const heated = scores.slice();
-  const classes = model.classes.length;
-  for (const [e, decision] of decisions.entries()) {
-    const name = `${decision}/temperature`;
-    if (!weights.has(name)) continue;
-    const { temperature } = fitTemperature(logits[e]!, labels, classes);
-    weights.set(name, ndarray('float32', [], [temperature]));
-    for (let i = 0; i < n; i++)
-      heated[i * decisions.length + e] = Math.log(confidenceAt(logits[e]!, i * classes, classes, temperature));
-  }
-  return { model: { ...model, weights }, scores: heated };
 }
 
 /** What was proven on the certify split. */

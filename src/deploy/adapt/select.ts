@@ -1,5 +1,6 @@
 import { exitCosts, laptop, type Model, type Observations } from '../../dynamic/index.ts';
 import { type Assessed, assess, type Claim, type Referred } from './against.ts';
+import { heat } from './heat.ts';
 import type { ExitPlan, Place } from './plan.ts';
 import { exitTimes, overall, type Promised, promise, type WayTimes } from './promise.ts';
 import type { Times } from './times.ts';
@@ -74,10 +75,18 @@ export function selectExits(
   claim: Claim,
   { times, again }: SelectOptions = {},
 ): Selected {
+  const heated = heat(made(exits), seen, tune, claim);
   const all = subsets(exits.length, most).map((subset): Selected => {
     const some = subset.map((e) => exits[e]!);
     const model = made(some);
-    const found = assess(model, only(seen, subset), exitCosts(model.net), tune, claim, macs);
+    const found = assess(
+      model,
+      { ...heated, seen: only(heated.seen, subset) },
+      exitCosts(model.net),
+      tune,
+      claim,
+      macs,
+    );
     if (!times) return { exits: some, found, promised: promise(found, claim, macs) };
     const own = subset.map((e) => times[e]!);
     const ways = exitTimes(own, again);

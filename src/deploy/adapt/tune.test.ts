@@ -20,6 +20,7 @@ import { assess, type Claim, prove, type Referred } from './against.ts';
 import { exported, images, teacher } from './fixtures/classifier.ts';
 import { type Foreign, readForeign } from './foreign.ts';
 import { withExits } from './heads.ts';
+import { heat } from './heat.ts';
 import { type ExitPlan, planExits } from './plan.ts';
 import { harmless, referenceAnswers } from './reference.ts';
 import { relativeSteps } from './relative.ts';
@@ -204,7 +205,14 @@ describe('a certificate against the original', () => {
   const refer = async (set: Dataset) => ({ images: set, reference: await referenceAnswers(foreign, set) });
 
   const assessed = async (model: Model, tuning: Referred, of: Claim) =>
-    assess(model, await observations(model, tuning.images, { session }), exitCosts(model.net), tuning, of, plan.macs);
+    assess(
+      model,
+      heat(model, await observations(model, tuning.images, { session }), tuning, of),
+      exitCosts(model.net),
+      tuning,
+      of,
+      plan.macs,
+    );
 
   it('is refused where the last answer itself has drifted away', async () => {
     const begin = start();
