@@ -37,7 +37,7 @@ const headsNet = (exits: readonly Place[], classes: number): Net => {
 };
 
 export interface HeadOptions extends Pick<TrainOptions, 'session' | 'signal'> {
-  /** By default as many as show about 400,000 rows, from 4 to 30. */
+  /** By default as many as show about 200,000 rows, from 4 to 20. */
   readonly epochs?: number;
   readonly seed?: number;
   /** Keeps the training there; an interrupted one goes on to the same weights. */
@@ -73,7 +73,7 @@ export async function trainHeads(
 ): Promise<ReadonlyMap<string, NDArray>> {
   const training = train(headsNet(exits, rows.classes.length), {
     data: rows,
-    epochs: epochs ?? Math.max(4, Math.min(30, Math.round(400_000 / rows.length))),
+    epochs: epochs ?? Math.max(4, Math.min(20, Math.round(200_000 / rows.length))),
     seed,
     batch: Math.min(64, rows.length),
     optimizer: adamW({ weightDecay: 0.01 }),

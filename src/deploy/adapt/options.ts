@@ -46,7 +46,7 @@ export interface AdaptOptions extends PlanOptions, ForeignOptions {
   readonly seed?: number;
   /** How often each image is shown to the heads, shifted and mirrored; 4 by default. */
   readonly views?: number;
-  /** Of the heads' training; by default 4 to 30, fewer for many images. */
+  /** Of the heads' training; by default 4 to 20, fewer for many images. */
   readonly epochs?: number;
   /** Most bytes of features in memory; more are kept on disk and read from there. 1 GiB by default. */
   readonly memory?: number;

@@ -48,7 +48,7 @@ export interface ExitPlan {
 }
 
 export interface PlanOptions {
-  /** Most exits in the result; 2 by default. Twice as many are tried. */
+  /** Most exits in the result; 2 by default. Three times as many are tried. */
   readonly exits?: number;
   /** Names of places, instead of the plan's own choice: all of them are tried. */
   readonly exitAt?: readonly string[];
@@ -57,6 +57,8 @@ export interface PlanOptions {
 /** Exits stand between these shares of the MACs: before, features say too little; behind, too little is saved. */
 const EARLIEST = 0.1;
 const LATEST = 0.75;
+/** Places that are tried for each exit that may stay: where features begin to tell is not known beforehand. */
+const TRIED = 3;
 /** Where leaving saves less than so many times what asking costs everyone, not even a trial is worth it. */
 const WORTH_TRYING = 5;
 
@@ -84,8 +86,8 @@ export function planExits(foreign: Foreign, { exits = 2, exitAt }: PlanOptions =
   const among = fit.length > 0 ? fit : places;
   // Where asking costs too much at any place, one exit is more than enough.
   const most = among.some((p) => p.ratio >= WORTH_TRYING) ? exits : 1;
-  const step = (LATEST - EARLIEST) / (2 * most);
-  const nearest = Array.from({ length: 2 * most }, (_, k) => {
+  const step = (LATEST - EARLIEST) / (TRIED * most);
+  const nearest = Array.from({ length: TRIED * most }, (_, k) => {
     const wanted = EARLIEST + (k + 0.5) * step;
     return among.reduce((best, p) => (Math.abs(p.share - wanted) < Math.abs(best.share - wanted) ? p : best));
   });

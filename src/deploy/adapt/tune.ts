@@ -41,6 +41,8 @@ export interface TuneOptions extends Pick<TrainOptions, 'session' | 'signal'> {
 
 /** Weight of the last answer's loss: it is to stay where the original is, which exits alone would not mind. */
 const LAST = 3;
+/** Of all exits' losses together, at the most; each alone has 1. */
+const EXITS = 4;
 /** Items above this many values are trained in smaller batches, which bounds the memory of their gradients. */
 const LARGE_ITEM = 20_000;
 
@@ -64,12 +66,13 @@ export async function tune(
   { original, start, images }: TuneRequest,
   { epochs, seed = 1, lr = 1e-3, augment, folder, session, signal, onProgress }: TuneOptions = {},
 ): Promise<ReadonlyMap<string, NDArray>> {
+  const exits = decisionsOf(start.net);
   const training = train(start.net, {
     data: images,
     start: start.weights,
     teacher: { model: original, weight: 2, temperature: 2 },
     epochs: epochs ?? epochsFor(images),
-    weights: [...decisionsOf(start.net).map(() => 1), LAST],
+    weights: [...exits.map(() => Math.min(1, EXITS / exits.length)), LAST],
     seed,
     batch: batchOf(images),
     optimizer: relativeSteps(adamW({ weightDecay: 0 }), start.net, original.weights),
