@@ -132,15 +132,14 @@ async function one(path: string, way: string, work: string): Promise<object | un
   const foreign = readForeign(original);
   const supplies = await setsOf(path, foreign);
   const { more, ...claim } = ways[way]!;
-  const sets: Sets | Supplies['more'] = more ? supplies?.more : supplies?.few;
+  const sets: (Sets & { readonly train?: Dataset }) | undefined = more ? supplies?.more : supplies?.few;
   if (!sets || ((claim.maxHarm ?? claim.maxLoss) && sets.data.classes.length === 0)) return undefined;
-  const train = more ? supplies!.more!.train : undefined;
   const classes = [...foreign.classes];
   const named = (ds: Dataset): Dataset => (ds.classes.length === classes.length ? { ...ds, classes } : ds);
   const begin = performance.now();
   const { summary, bytes, candidate, model } = await adapt(original, {
     data: named(sets.data),
-    ...(train ? { train: named(train), views: 2 } : {}),
+    ...(sets.train ? { train: named(sets.train), views: 2 } : {}),
     test: named(sets.test),
     ...claim,
     work,

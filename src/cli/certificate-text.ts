@@ -1,4 +1,4 @@
-import { exactPercent, whole } from './format.ts';
+import { capitalised, exactPercent, whole } from './format.ts';
 
 /** The part of a certificate that both a run folder and a file's card have. */
 export interface CertificateFacts {
@@ -12,19 +12,22 @@ export interface CertificateFacts {
 }
 
 const claims = {
-  harm: (e: string) => `at most ${e} of inputs get a wrong answer that the full model would have got right`,
-  loss: (e: string) => `the accuracy lies at most ${e} (of all inputs) below the full model's`,
-  disagreement: (e: string) => `at most ${e} of inputs get another answer than the full model's`,
+  harm: (e: string, than: string) => `at most ${e} of inputs get a wrong answer that ${than} would have got right`,
+  loss: (e: string, than: string) => `the accuracy lies at most ${e} (of all inputs) below ${than}'s`,
+  disagreement: (e: string, than: string) => `at most ${e} of inputs get another answer than ${than}'s`,
 } as const;
 
-/** A certificate in plain words. */
-export function certificateText(c: CertificateFacts): string[] {
-  if (c.fullModelKept) return [sentence(c.message), 'The model answers as the full model does, on every input.'];
+/** What is proven, against what, and how. */
+export function provenText(c: Omit<CertificateFacts, 'fullModelKept' | 'message'>, than = 'the full model'): string[] {
   const tests = c.method === 'binomial' ? 'exact binomial tests' : 'betting tests';
   return [
-    `With ${exactPercent(1 - c.delta)} confidence, ${claims[c.risk](exactPercent(c.epsilon))}.`,
+    `With ${exactPercent(1 - c.delta)} confidence, ${claims[c.risk](exactPercent(c.epsilon), than)}.`,
     `This holds for inputs like the ${whole(c.n)} that it was measured on (${tests}, fixed sequence).`,
   ];
 }
 
-const sentence = (text: string): string => `${text[0]?.toUpperCase()}${text.slice(1)}.`;
+/** A certificate in plain words. */
+export function certificateText(c: CertificateFacts): string[] {
+  if (!c.fullModelKept) return provenText(c);
+  return [`${capitalised(c.message)}.`, 'The model answers as the full model does, on every input.'];
+}

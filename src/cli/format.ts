@@ -1,7 +1,7 @@
 /** Figures as people read them in a terminal; what was not measured is a dash. */
 import { DASH, known, scaled } from '../report/format.ts';
 
-export { count, DASH, exactPercent, whole } from '../report/format.ts';
+export { capitalised, count, DASH, exactPercent, whole } from '../report/format.ts';
 
 /** A share, 0 to 1, as "12.3 %". */
 export const percent = (share: number | undefined, digits = 1): string =>

@@ -1,5 +1,5 @@
 import { chart, keyItem, type Painter, painter } from './chart.ts';
-import { count, exactPercent, known, type Maybe, milliseconds, percent, times, whole } from './format.ts';
+import { capitalised, count, exactPercent, known, type Maybe, milliseconds, percent, times, whole } from './format.ts';
 import { type Html, html } from './html.ts';
 import { page } from './page.ts';
 import { exitBars } from './sections/exits.ts';
@@ -188,7 +188,7 @@ function pointsPart(paint: Painter, { points, original, risk, epsilon }: Adapted
   });
   return html`<section id="points" aria-labelledby="points-h"><h2 id="points-h">What more speed would cost</h2>
 <p class="muted">One file holds all of these settings; a caller moves between the certified ones with one number, the budget: a share of this file’s own longest path, which each point tells.</p>
-<div class="charts">${chart(svg, `${risk[0]!.toUpperCase()}${risk.slice(1)} against computation`, 'Certified points: as seen on the certify part; others: on the tune part.')}</div>
+<div class="charts">${chart(svg, `${capitalised(risk)} against computation`, 'Certified points: as seen on the certify part; others: on the tune part.')}</div>
 <ul class="key">${keyItem('chosen', 'var(--accent)', 'chosen')}${keyItem('circle', 'var(--accent)', 'certified')}${keyItem('ring', 'var(--accent)', 'not certified')}${keyItem('line', 'var(--wrong)', `the bound, ${exactPercent(epsilon)}`)}</ul></section>`;
 }
 

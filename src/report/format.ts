@@ -11,6 +11,9 @@ const shown = (value: Maybe, show: (value: number) => string): string => (known(
 /** 0.9257 as "92.57 %". */
 export const percent = (share: Maybe, digits = 2): string => shown(share, (v) => `${(100 * v).toFixed(digits)} %`);
 
+/** With a large first letter, as at the start of a sentence. */
+export const capitalised = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
 /** 0.005 as "0.5 %": all digits that count, no more. */
 export const exactPercent = (share: Maybe): string => shown(share, (v) => `${Number((100 * v).toPrecision(6))} %`);
 

@@ -21,9 +21,10 @@ import { makeFolder, writeAtomic } from '../../files.ts';
 import { readOnnxFile } from '../../graph/index.ts';
 import { adaptedHtml } from '../../report/index.ts';
 import { table } from '../../table.ts';
+import { provenText } from '../certificate-text.ts';
 import type { CommonOptions, Context, Outcome } from '../context.ts';
 import { Interrupted } from '../exit.ts';
-import { count, exactPercent, milliseconds, percent, whole } from '../format.ts';
+import { capitalised, count, exactPercent, milliseconds, percent, whole } from '../format.ts';
 import { type Normalisation, openImages } from '../images.ts';
 import { OWN_LABELS } from '../labels.ts';
 import { naming } from '../source.ts';
@@ -230,12 +231,6 @@ const jsonOf = ({ summary, plan, certificate, model, bytes }: Adapted, w: Writte
   bytes: { original: w.original.length, adapted: bytes.length },
 });
 
-const claims = {
-  loss: (e: string) => `accuracy is at most ${e} below the original's`,
-  harm: (e: string) => `at most ${e} of inputs get a wrong answer that the original would have got right`,
-  disagreement: (e: string) => `at most ${e} of inputs get another answer than the original's`,
-} as const;
-
 const ways: Readonly<Record<Way, string>> = {
   frozen: "The original's weights are as they were.",
   tuned: "The original's weights were trained together with the exits and replace the old ones.",
@@ -247,17 +242,9 @@ const ways: Readonly<Record<Way, string>> = {
 
 /** What is proven, in sentences. */
 function statementOf({ summary, certificate }: Adapted): string[] {
-  const { epsilon, risk, delta } = summary.claim;
   if (summary.fullModelKept)
-    return [
-      `${summary.message[0]!.toUpperCase()}${summary.message.slice(1)}.`,
-      'The file has no exits: it is the original net, as it was read.',
-    ];
-  return [
-    `With ${exactPercent(1 - delta)} confidence, ${claims[risk](exactPercent(epsilon))}.`,
-    `This holds for inputs like the ${whole(certificate.n)} that it was measured on (exact binomial tests, fixed sequence).`,
-    ways[summary.way],
-  ];
+    return [`${capitalised(summary.message)}.`, 'The file has no exits: it is the original net, as it was read.'];
+  return [...provenText(certificate, 'the original'), ways[summary.way]];
 }
 
 function resultText(
@@ -291,7 +278,7 @@ function resultText(
     '',
     ...table(rows),
     '',
-    `Leaves at: ${shares(exits)}. ${claim.risk[0]!.toUpperCase()}${claim.risk.slice(1)} seen: ${percent(summary.seen, 2)} (bound ${exactPercent(claim.epsilon)}).`,
+    `Leaves at: ${shares(exits)}. ${capitalised(claim.risk)} seen: ${percent(summary.seen, 2)} (bound ${exactPercent(claim.epsilon)}).`,
     ...(tested
       ? [
           `On ${whole(compared.n)} test images: agreement ${percent(compared.agreement, 2)}${compared.harm === undefined ? '' : `, harm ${percent(compared.harm, 2)}`}, leaves at ${shares(compared.exits)}.`,
