@@ -4,7 +4,7 @@ import { deformable } from './deformable/index.ts';
 import { dynamicDense } from './dynamic-dense/index.ts';
 import { dynstatic } from './dynstatic/index.ts';
 import { earlyExit } from './early-exit.ts';
-import { scheduling } from './gumbel.ts';
+import { scheduling } from './gumbel/index.ts';
 import { planned } from './planned.ts';
 import { sceneVit } from './scene-vit/index.ts';
 import type { System } from './shared/system.ts';
