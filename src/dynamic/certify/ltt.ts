@@ -1,3 +1,4 @@
+import { Random } from '../../data/index.ts';
 import { DynaError } from '../../errors.ts';
 import { bettingPValue } from './betting.ts';
 import { binomialPValue } from './binomial.ts';
@@ -27,9 +28,17 @@ export function fixedSequence(count: number, pValue: (index: number) => number, 
   return count;
 }
 
-/** The p-value of H0: risk >= epsilon: exact binomial for 0/1 losses, betting for signed ones. */
+/**
+ * A bettor must not guess from the order what comes next, and data sets come sorted by class, or easy ones first. The same
+ * order for all losses of so many inputs.
+ */
+function shuffled(losses: ArrayLike<number>): Float64Array {
+  return Float64Array.from(new Random(1, losses.length).permutation(losses.length), (i) => losses[i]);
+}
+
+/** The p-value of H0: risk >= epsilon, whatever order inputs are in: exact binomial for 0/1 losses, betting for signed ones. */
 export function riskPValue(losses: ArrayLike<number>, signed: boolean, { epsilon, delta }: Level): number {
-  if (signed) return bettingPValue(losses, epsilon, delta);
+  if (signed) return bettingPValue(shuffled(losses), epsilon, delta);
   let count = 0;
   for (let i = 0; i < losses.length; i++) {
     const loss = losses[i];
