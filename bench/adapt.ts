@@ -2,8 +2,8 @@
 // Adapts static classifiers and measures the files on images that neither they nor the adaptation have seen.
 // $DYNANEURAL_MODELS: folders with ONNX files, separated as in $PATH. CIFAR-10 classifiers get CIFAR-10; a file NAME.json
 // beside one (see bench/torch_models.py) tells its preprocessing and how many training images it has seen, else all.
-// $DYNANEURAL_PHOTOS: a folder of images for classifiers of other sizes; they are adapted without labels.
-// $DYNANEURAL_WAYS: only ways whose names hold one of these words, separated by commas; what others found before is kept.
+// $DYNANEURAL_PHOTOS: a folder of images for classifiers of other sizes in colour; they are adapted without labels.
+// $DYNANEURAL_WAYS: only ways whose names hold one of these, separated by semicolons; what others found before is kept.
 // $DYNANEURAL_THREADS: of the engine while it adapts; times are always taken with one.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -38,7 +38,7 @@ const ways: Readonly<
   'tuned with labels, skips too, harm 0.5 %': { maxHarm: 0.005, tune: true, skips: true, more: true },
 };
 
-const wanted = (process.env.DYNANEURAL_WAYS ?? '').split(',').filter(Boolean);
+const wanted = (process.env.DYNANEURAL_WAYS ?? '').split(';').filter(Boolean);
 const threads = Number(process.env.DYNANEURAL_THREADS ?? 0);
 
 /** Images by what they are for. */
@@ -106,13 +106,13 @@ async function setsOf(path: string, foreign: Foreign): Promise<Supplies | undefi
     };
   }
   const photos = process.env.DYNANEURAL_PHOTOS;
-  if (!photos || channels === undefined || (channels !== 1 && channels !== 3)) return undefined;
+  if (!photos || channels !== 3) return undefined;
   const all = { ...(await imageFolder(photos, { size: [height, width], channels, mean: [0], std: [1] })), ...pixels };
   const cut = Math.round(0.7 * all.length);
   return { few: { data: range(all, 0, cut), test: range(all, cut, all.length) } };
 }
 
-/** MACs if every image left at the first answer that does no wrong: what perfect exits would reach, as a share. */
+/** MACs if every image left at the first answer that loses nothing: what perfect exits would reach, as a share. */
 async function oracle(model: Model, images: Dataset, risk: Risk, macs: number, foreign: Foreign) {
   const seen = await observations(model, images);
   const { referenceAnswers } = await import('../src/deploy/adapt/reference.ts');
@@ -120,7 +120,7 @@ async function oracle(model: Model, images: Dataset, risk: Risk, macs: number, f
   const width = seen.names.length;
   let sum = 0;
   for (let i = 0; i < seen.n; i++) {
-    const right = (e: number) => lossOf(risk, seen.answers[i * width + e]!, reference[i]!, images.labels[i]!) === 0;
+    const right = (e: number) => lossOf(risk, seen.answers[i * width + e]!, reference[i]!, images.labels[i]!) <= 0;
     const first = Array.from({ length: width }, (_, e) => e).find(right) ?? width - 1;
     sum += seen.macs[i * width + first]!;
   }

@@ -220,7 +220,7 @@ function build(state: State): Command {
       'time',
     )
     .option('--exits <n>', 'most exits, 1 to 3', wholeNumber('--exits'), 2)
-    .option('--exit-at <node...>', 'where exits stand, by the names that --plan lists')
+    .option('--exit-at <node...>', 'where exits are tried, by the names that --plan lists')
     .option('--plan', 'only list where exits could stand')
     .option('--out <file>', 'the ONNX file (default: <model>.dynamic.onnx)')
     .option('--report <file>', 'the page about it (default: beside the ONNX file)')
@@ -236,7 +236,11 @@ function build(state: State): Command {
     .option('--work <folder>', 'where an interrupted run goes on (default: <out>.work, removed at the end)')
     .option('--seed <n>', 'decides the split and how heads start', wholeNumber('--seed', 0), 1)
     .option('--rounds <n>', 'timed runs of one image; 0: none', wholeNumber('--rounds', 0), 300)
-    .option('--threads <n>', 'of the engine; default: it chooses', wholeNumber('--threads'))
+    .option(
+      '--threads <n>',
+      'of the engine; default: it chooses, and times are taken with one',
+      wholeNumber('--threads'),
+    )
     .action((model: string, o: AdaptOptions) =>
       act(o, async (cx) => (await import('./commands/adapt.ts')).adaptModel(model, o, cx)),
     );

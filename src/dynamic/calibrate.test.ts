@@ -15,7 +15,7 @@ import {
 } from '../graph/index.ts';
 import { linear, materialize } from '../nn/index.ts';
 import { certify } from './calibrate.ts';
-import { exitCosts } from './exit-path.ts';
+import { exitCosts } from './exit-costs.ts';
 import { argmaxAt } from './logits.ts';
 import { sparse } from './lower/sparse.ts';
 import type { CertifiedModel, Model } from './model.ts';

@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
 import { cutsOf } from './certify/cuts.ts';
-import { exitLosses, operatingPath, type Risk } from './certify/index.ts';
+import { exitLosses, pathAgainst, type Risk } from './certify/index.ts';
 import { amongPeers, type SelectDecision } from './decision.ts';
 import type { Thresholds } from './lower/choice.ts';
 import { labelled } from './observations.ts';
@@ -43,6 +43,8 @@ export interface Aim {
   readonly risk?: Risk | undefined;
   /** Where settings are finest; 0.005 by default. */
   readonly epsilon?: number | undefined;
+  /** Where they are best (see `operatingPath`). */
+  readonly reach?: number | undefined;
   /** The answers that risks are counted against, [n]; the net's own full way's by default. */
   readonly reference?: ArrayLike<number> | undefined;
 }
@@ -58,24 +60,14 @@ export function settingsOfChain(
   { gates }: Chain,
   seen: SeenWays,
   { labels }: Pick<Dataset, 'labels'>,
-  { risk = 'harm', epsilon = 0.005, reference }: Aim,
+  { risk = 'harm', epsilon = 0.005, reach, reference }: Aim,
 ): Thresholds[] {
   const { n } = seen;
   const count = gates.length;
-  // The full way too may lose against a reference: what counts is what leaving adds.
   const width = count + 1;
   const answers = Int32Array.from({ length: n * (width + 1) }, (_, i) => {
     const [row, column] = [Math.floor(i / (width + 1)), i % (width + 1)];
     return column === width && reference ? reference[row]! : seen.answers[row * width + Math.min(column, count)]!;
-  });
-  const lost = labelled({ labels })
-    ? exitLosses(risk, answers, width, labels)
-    : exitLosses('disagreement', answers, width);
-  const full = Array.from({ length: n }, (_, row) => lost[row * width + count]!);
-  const base = full.reduce((a, b) => a + b, 0) / n;
-  const losses = Float64Array.from({ length: n * count }, (_, i) => {
-    const row = Math.floor(i / count);
-    return lost[row * width + (i % count)]! - full[row]!;
   });
   const met = new Map(seen.ways[count]!.met.map((m) => [m.decision.name, m.scores]));
   const columns = gates.map((g) => met.get(g.name)!);
@@ -83,11 +75,13 @@ export function settingsOfChain(
     const at = scores.findIndex(Number.isNaN);
     if (at >= 0) throw new DynaError('data', `the score of gate "${gates[g]!.name}" is NaN for input ${at}`);
   }
-  const path = operatingPath({
+  const path = pathAgainst({
     scores: Float64Array.from({ length: n * count }, (_, i) => columns[i % count]![Math.floor(i / count)]!),
-    losses,
+    losses: labelled({ labels })
+      ? exitLosses(risk, answers, width, labels)
+      : exitLosses('disagreement', answers, width),
     costs: seen.ways.map((w) => w.alone),
-    epsilon: Math.max(epsilon - base, epsilon / 10),
+    ...{ epsilon, reach },
   });
   const named = (thresholds: readonly number[]): Thresholds =>
     Object.fromEntries(gates.map(({ name }, e) => [name, thresholds[e]!]));

@@ -1,45 +1,42 @@
 import type { Dataset } from '../data/index.ts';
 import { type NDArray, ndarray } from '../graph/index.ts';
-import type { Candidates, CertifyModelOptions } from './calibrate.ts';
-import { exitLosses, exitsTaken, fitTemperature, type OperatingPoint, operatingPath } from './certify/index.ts';
-import { isExit, ownThresholds } from './decision.ts';
+import { type Candidates, type CertifyModelOptions, DELTA } from './candidates.ts';
+import {
+  exitLosses,
+  exitsTaken,
+  fitTemperature,
+  type OperatingPoint,
+  operatingPath,
+  pathAgainst,
+  reachOf,
+} from './certify/index.ts';
+import { ownThresholds } from './decision.ts';
+import { exitCosts } from './exit-costs.ts';
 import { fullThresholds } from './forced.ts';
 import { runSettings } from './gate-path.ts';
 import type { SparseForm } from './lower/form.ts';
 import type { Model } from './model.ts';
-import { labelled, macsIn, type Observations, observations, pathMacs } from './observations.ts';
-import { decisionsOf, type Net } from './traced.ts';
+import { labelled, macsIn, type Observations, observations } from './observations.ts';
+import { decisionsOf } from './traced.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** Under the scores of an exit that everybody takes. */
 const TAKEN = -1;
 
-/**
- * MACs up to each exit, the full path last, in the order of the decisions; decisions beside the exits take option 0
- * and keep all units.
- *
- * @param form of the file that they are counted in: for batches by default
- */
-export function exitCosts(net: Net, form?: SparseForm): readonly number[] {
-  const decisions = decisionsOf(net);
-  const rest = decisions.filter((d) => !isExit(d));
-  return pathMacs(
-    net,
-    decisions.filter(isExit).map((d) => d.name),
-    form,
-  )(new Map(rest.map((d) => [d.name, d.kind === 'keep' ? d.units : 0])));
-}
-
-/** The temperature of each exit that has one, fitted on the tune split (Guo et al. 2017). */
-function temperatures(model: Model, seen: Observations): Map<string, NDArray> {
-  const weights = new Map(model.weights);
-  for (const [e, decision] of seen.decisions.entries()) {
+/** The temperature of each exit that has one, fitted on the tune split (Guo et al. 2017), by the name of its weight. */
+export function fittedTemperatures(
+  { weights, classes }: Pick<Model, 'weights' | 'classes'>,
+  { decisions, logits }: Pick<Observations, 'decisions' | 'logits'>,
+  labels: ArrayLike<number>,
+): ReadonlyMap<string, NDArray> {
+  const found = new Map<string, NDArray>();
+  for (const [e, decision] of decisions.entries()) {
     const name = `${decision}/temperature`;
     if (!weights.has(name)) continue;
-    const { temperature } = fitTemperature(seen.logits[e]!, seen.labels, model.classes.length);
-    weights.set(name, ndarray('float32', [], [temperature]));
+    const { temperature } = fitTemperature(logits[e]!, labels, classes.length);
+    found.set(name, ndarray('float32', [], [temperature]));
   }
-  return weights;
+  return found;
 }
 
 /** A split as exits are certified on it: one column for each exit and for the last answer, the full path's last. */
@@ -96,7 +93,7 @@ const meansOf = (values: ArrayLike<number>, width: number): number[] => {
 
 /** Thresholds of exits, fitted to their scores; other decisions stay where they were traced. */
 export async function exitPath(model: Model, options: CertifyModelOptions): Promise<Candidates> {
-  const { risk = 'harm', epsilon, tune, data, onProgress } = options;
+  const { risk = 'harm', epsilon, delta = DELTA, tune, data, onProgress } = options;
   const fits = labelled(tune);
   let seen = await observations(model, tune, {
     ...options,
@@ -104,14 +101,14 @@ export async function exitPath(model: Model, options: CertifyModelOptions): Prom
   });
   let fitted = model;
   if (fits) {
-    fitted = { ...model, weights: temperatures(model, seen) };
+    fitted = { ...model, weights: new Map([...model.weights, ...fittedTemperatures(model, seen, seen.labels)]) };
     seen = await observations(fitted, tune, { ...options, onProgress: (d, t) => onProgress?.('tune', t + d, 2 * t) });
   }
   const names = seen.decisions;
   const tuned = await columnsOf(fitted, seen, tune, options);
   const lost = exitLosses(risk, tuned.answers, tuned.exits, fits ? seen.labels : undefined);
   const beside = tuned.exits > names.length;
-  const path = pathOf(seen, tuned, lost, epsilon);
+  const path = pathOf(seen, tuned, lost, { epsilon, reach: reachOf(risk, data.length, { epsilon, delta }) });
   const held = await columnsOf(
     fitted,
     await observations(fitted, data, { ...options, onProgress: (d, t) => onProgress?.('certify', d, t) }),
@@ -142,39 +139,24 @@ export async function exitPath(model: Model, options: CertifyModelOptions): Prom
   };
 }
 
+/** A path of exits, and behind them a last answer that everybody takes who leaves nowhere, as if it were an exit too. */
+export const lastTaken = (path: readonly OperatingPoint[]): OperatingPoint[] =>
+  path.map((p) => ({ ...p, thresholds: [...p.thresholds, TAKEN] }));
+
 /** The ordered path on the tune split; `lost` [n, exits] are the losses of its columns. */
-function pathOf(seen: Observations, tuned: Columns, lost: ArrayLike<number>, epsilon: number): OperatingPoint[] {
-  const { n, exits } = tuned;
-  const own = seen.decisions.length;
-  const costs = meansOf(tuned.macs('branch'), exits + 1);
-  // What the last answer loses against the full path, whoever exits before it.
-  const resting = Float64Array.from({ length: n }, (_, i) => (exits > own ? lost[i * exits + own]! : 0));
-  const base = meansOf(resting, 1)[0]!;
-  const path = operatingPath({
-    scores: seen.scores,
-    losses: Float64Array.from(
-      { length: n * own },
-      (_, k) => lost[Math.floor(k / own) * exits + (k % own)]! - resting[Math.floor(k / own)]!,
-    ),
-    costs: costs.slice(0, own + 1),
-    epsilon: Math.max(epsilon - base, epsilon / 10),
-  });
-  if (exits === own) return path;
+function pathOf(
+  { decisions, scores }: Observations,
+  { exits, macs }: Columns,
+  lost: ArrayLike<number>,
+  aim: { readonly epsilon: number; readonly reach: number | undefined },
+): OperatingPoint[] {
+  const costs = meansOf(macs('branch'), exits + 1);
+  if (exits === decisions.length) return operatingPath({ scores, losses: lost, costs, ...aim });
   const full: OperatingPoint = {
     thresholds: new Array<number>(exits).fill(NEVER),
     ...{ cost: costs.at(-1)!, risk: 0, changed: 0 },
     shares: [...new Array<number>(exits).fill(0), 1],
   };
-  return [
-    full,
-    ...path.map((p): OperatingPoint => {
-      const thresholds = [...p.thresholds, TAKEN];
-      const losses = exitsTaken(tuned.scores, thresholds).map((e, i) => lost[i * exits + e]!);
-      return {
-        ...{ ...p, thresholds, shares: [...p.shares, 0] },
-        risk: meansOf(losses, 1)[0]!,
-        changed: meansOf(losses.map(Math.abs), 1)[0]!,
-      };
-    }),
-  ];
+  const before = lastTaken(pathAgainst({ scores, losses: lost, costs: costs.slice(0, exits), ...aim }));
+  return [full, ...before.map((p) => ({ ...p, shares: [...p.shares, 0] }))];
 }

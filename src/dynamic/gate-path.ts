@@ -2,8 +2,8 @@ import type { Dataset } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
 import { encodeModel, type NDArray, stripDefaults, toOnnx } from '../graph/index.ts';
 import { compileInWorker } from '../runtime/index.ts';
-import type { Candidates, CertifyModelOptions } from './calibrate.ts';
-import { losses, type OperatingPoint } from './certify/index.ts';
+import { type Candidates, type CertifyModelOptions, DELTA } from './candidates.ts';
+import { losses, type OperatingPoint, reachOf } from './certify/index.ts';
 import { type Aim, chainOf, settingsOfChain } from './chain.ts';
 import { fullThresholds } from './forced.ts';
 import { settingsOnPath } from './ladders.ts';
@@ -135,13 +135,45 @@ export const settingAnswers = ({ answers, macs }: Pick<SettingsRun, 'answers' | 
 export const settingTaken = (setting: number, width: number): number[] =>
   Array.from({ length: width - 1 }, (_, k) => (k === setting ? -1 : Number.POSITIVE_INFINITY));
 
+const meanOf = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
+
+/**
+ * The settings as points of a path, in an order, each as if it were an exit that everybody takes.
+ *
+ * @param columns how many there are to be taken; the last needs no threshold
+ * @param lost the loss of each input, given its answers
+ */
+export const settingPoints = (
+  settings: Pick<SettingsRun, 'answers' | 'macs'>,
+  order: readonly number[],
+  columns: number,
+  lost: (answers: Int32Array) => ArrayLike<number>,
+): OperatingPoint[] =>
+  order.map((setting) => {
+    const losses = lost(settingAnswers(settings, setting));
+    return {
+      thresholds: settingTaken(setting, columns),
+      cost: settings.macs[setting]!,
+      risk: meanOf(losses),
+      changed: meanOf(Array.from(losses, Math.abs)),
+      shares: Array.from({ length: columns }, (_, k) => (k === setting ? 1 : 0)),
+    };
+  });
+
+/** The dearest setting, which comes last, before all others. */
+export const fullFirst = (width: number): number[] => [width - 1, ...Array.from({ length: width - 1 }, (_, j) => j)];
+
 /**
  * Candidates for a net without exits, by the settings that its decisions pass through. Each setting stands as if it were an exit that
  * everybody takes, so that the certificate needs no second form.
  */
 export async function gatePath(model: Model, options: CertifyModelOptions): Promise<Candidates> {
-  const { risk = 'harm', tune, data, onProgress } = options;
-  const tuned = await gateSettings(model, tune, { ...options, onProgress: (d, t) => onProgress?.('tune', d, t) });
+  const { risk = 'harm', epsilon, delta = DELTA, tune, data, onProgress } = options;
+  const tuned = await gateSettings(model, tune, {
+    ...options,
+    reach: reachOf(risk, data.length, { epsilon, delta }),
+    onProgress: (d, t) => onProgress?.('tune', d, t),
+  });
   const width = tuned.settings.length;
   if (width === 1)
     throw new DynaError(
@@ -152,21 +184,6 @@ export async function gatePath(model: Model, options: CertifyModelOptions): Prom
       },
     );
   const full = settingAnswers(tuned, width - 1);
-  const shares = (e: number) => Array.from({ length: width }, (_, k) => (k === e ? 1 : 0));
-  const path = Array.from({ length: width - 1 }, (_, e): OperatingPoint => {
-    const lost = losses(risk, settingAnswers(tuned, e), full, tune.labels);
-    return {
-      thresholds: settingTaken(e, width),
-      cost: tuned.macs[e]!,
-      risk: lost.reduce((sum, v) => sum + v, 0) / lost.length,
-      changed: lost.reduce((sum, v) => sum + Math.abs(v), 0) / lost.length,
-      shares: shares(e),
-    };
-  });
-  const first: OperatingPoint = {
-    ...{ thresholds: settingTaken(width - 1, width), cost: tuned.macs.at(-1)!, risk: 0, changed: 0 },
-    shares: shares(width - 1),
-  };
   const held = await runSettings(model, data, tuned.settings, {
     ...options,
     onProgress: (d) => onProgress?.('certify', d, data.length),
@@ -177,7 +194,7 @@ export async function gatePath(model: Model, options: CertifyModelOptions): Prom
   };
   return {
     model,
-    path: [first, ...path],
+    path: settingPoints(tuned, fullFirst(width), width, (answers) => losses(risk, answers, full, tune.labels)),
     scores: new Float32Array(data.length * (width - 1)),
     answers: held.answers,
     costs: held.macs,

@@ -1,5 +1,6 @@
 export * from './blocks/index.ts';
-export { type CertifyModelOptions, certify } from './calibrate.ts';
+export { certify } from './calibrate.ts';
+export { type Candidates, type CertifyModelOptions, certifiedModel } from './candidates.ts';
 export * from './certify/index.ts';
 export { addCosts, type CostVector, costTable, macsOf, pathCost, type RegionCost, type UnitCost } from './cost.ts';
 export {
@@ -18,15 +19,17 @@ export {
   type SelectDecision,
   type WeighDecision,
 } from './decision.ts';
-export { exitCosts } from './exit-path.ts';
+export { exitCosts } from './exit-costs.ts';
+export { fittedTemperatures, lastTaken } from './exit-path.ts';
 export { expectedCost } from './expected-cost.ts';
 export { forcedThresholds, fullThresholds } from './forced.ts';
 export {
+  fullFirst,
   type GateSettings,
   gateSettings,
   runSettings,
   settingAnswers,
-  settingTaken,
+  settingPoints,
 } from './gate-path.ts';
 export { argmaxAt, confidenceAt } from './logits.ts';
 export { type Thresholds, thresholdName } from './lower/choice.ts';

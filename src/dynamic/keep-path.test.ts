@@ -16,7 +16,7 @@ import {
 } from '../nn/index.ts';
 import { keepChannels, keepTokens, mixture, skip } from './blocks/index.ts';
 import { certify } from './calibrate.ts';
-import { exitCosts } from './exit-path.ts';
+import { exitCosts } from './exit-costs.ts';
 import { fullThresholds } from './forced.ts';
 import { argmaxAt } from './logits.ts';
 import { masked } from './lower/masked.ts';

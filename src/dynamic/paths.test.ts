@@ -5,7 +5,7 @@ import { flatten, globalAveragePool, reshape } from '../graph/index.ts';
 import { classify, conv, linear } from '../nn/index.ts';
 import { costTable, pathCost } from './cost.ts';
 import { isExit } from './decision.ts';
-import { exitCosts } from './exit-path.ts';
+import { exitCosts } from './exit-costs.ts';
 import { exit, net, select } from './net.ts';
 import { extremeMacs } from './paths.ts';
 import { decisionsOf, type Net } from './traced.ts';

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { dirname, parse, resolve } from 'node:path';
 import type { Dataset } from '../../data/index.ts';
 import {
@@ -12,6 +11,7 @@ import {
   type Foreign,
   planExits,
   readForeign,
+  removeWork,
   skipPlaces,
   type TimeShares,
   type Way,
@@ -76,7 +76,7 @@ const stages: Readonly<Record<AdaptStage, string>> = {
 
 /** Adapts somebody else's classifier; writes the dynamic file and a report. */
 export async function adaptModel(path: string, options: AdaptOptions, cx: Context): Promise<Outcome> {
-  const original = readOnnxFile(path);
+  const original = await naming(path, () => readOnnxFile(path));
   const foreign = await naming(path, () => readForeign(original));
   const planned = planExits(foreign, options);
   if (options.plan) return planOutcome(planned, skipPlaces(foreign));
@@ -164,11 +164,11 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
           what: test ? 'test images' : 'images of the certify part',
           compared,
           statement,
-          threads: options.threads,
+          threads: options.threads ?? 1,
         }),
       ),
     );
-  if (options.work === undefined) await rm(work, { recursive: true, force: true });
+  if (options.work === undefined) await removeWork(work);
   const written = options.report === false ? [`Written: ${out}`] : [`Written: ${out}`, `Report: ${page}`];
   return {
     json: jsonOf(result, { original, out, times, compared, report: options.report === false ? null : page }),
@@ -198,10 +198,9 @@ async function timesOf(
 ): Promise<ComparedTimes[]> {
   if (rounds === 0 || summary.fullModelKept) return [];
   cx.progress.start('time', rounds + Math.max(5, Math.ceil(rounds / 10)));
-  const session = threads ? { session: { intraOpNumThreads: threads } } : {};
   const times = await compareTimes(original, foreign, bytes, images, {
     rounds,
-    ...session,
+    session: { intraOpNumThreads: threads ?? 1 },
     onProgress(done) {
       cx.checkInterrupted();
       cx.progress.update(done);
@@ -243,7 +242,7 @@ const ways: Readonly<Record<Way, string>> = {
 /** What is proven, in sentences. */
 function statementOf({ summary, certificate }: Adapted): string[] {
   if (summary.fullModelKept)
-    return [`${capitalised(summary.message)}.`, 'The file has no exits: it is the original net, as it was read.'];
+    return [`${capitalised(summary.message)}.`, 'The file that was written is the original, byte for byte.'];
   return [...provenText(certificate, 'the original'), ways[summary.way]];
 }
 
@@ -278,7 +277,11 @@ function resultText(
     '',
     ...table(rows),
     '',
-    `Leaves at: ${shares(exits)}. ${capitalised(claim.risk)} seen: ${percent(summary.seen, 2)} (bound ${exactPercent(claim.epsilon)}).`,
+    ...(summary.seen === undefined
+      ? []
+      : [
+          `Leaves at: ${shares(exits)}. ${capitalised(claim.risk)} seen: ${percent(summary.seen, 2)} (bound ${exactPercent(claim.epsilon)}).`,
+        ]),
     ...(tested
       ? [
           `On ${whole(compared.n)} test images: agreement ${percent(compared.agreement, 2)}${compared.harm === undefined ? '' : `, harm ${percent(compared.harm, 2)}`}, leaves at ${shares(compared.exits)}.`,

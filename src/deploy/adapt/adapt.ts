@@ -10,49 +10,23 @@ import {
 } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { toBytes } from '../save.ts';
-import { type Claim, prove, type Referred } from './against.ts';
-import { checkApart } from './apart.ts';
 import { choose, worthwhile } from './choose.ts';
-import { type Compared, compareAnswers } from './compare.ts';
+import { goalOf, type Referred } from './claim.ts';
+import { compareAnswers } from './compare.ts';
+import { gains, meanTimes, overall } from './expected.ts';
 import { checkFaithful } from './faithful.ts';
 import { readForeign } from './foreign.ts';
+import { checkLeakage } from './leakage.ts';
 import { learn, plain } from './learn.ts';
-import type { AdaptOptions, AdaptStage, Way } from './options.ts';
+import type { AdaptOptions, AdaptStage } from './options.ts';
 import { checkFits, claimOf, labelsFit, namesFit, partsOf } from './parts.ts';
-import { type ExitPlan, type Place, planExits } from './plan.ts';
-import { gains, meanTimes, overall, type Promised, type TimeShares } from './promise.ts';
+import { type ExitPlan, planExits } from './plan.ts';
+import { prove } from './prove.ts';
 import { fileAnswers } from './reference.ts';
-import { takeTimes } from './stopwatch.ts';
-import type { Times } from './times.ts';
-import { batchFor } from './tune.ts';
-import { workOn } from './work.ts';
-
-export interface AdaptSummary {
-  /** True where no faster point could be certified, or none that saves time beyond noise: `bytes` has no exits then. */
-  readonly fullModelKept: boolean;
-  readonly way: Way;
-  /** The certificate's sentence, or why the full model was kept. */
-  readonly message: string;
-  readonly claim: Claim;
-  /** How many images each part had; for the heads, how many views. */
-  readonly sizes: { readonly heads: number; readonly tune: number; readonly certify: number };
-  /** MACs for one image: the original's, and the mean at the chosen point on the certify part (heads included). */
-  readonly originalMacs: number;
-  readonly meanMacs: number;
-  /** Its mean time there as a share of the original's, by batch size, as the times of its parts promise; absent by MACs. */
-  readonly meanTimes?: TimeShares;
-  /** Disagreement (or harm, or loss) that was seen on the certify part. */
-  readonly seen: number;
-  /** Where inputs leave, by exit, "final" last. */
-  readonly exits: Readonly<Record<string, number>>;
-  readonly selectedBy: 'time' | 'macs';
-  /** What the tune part promised for each way that was tried; the first of the best was certified. */
-  readonly tried: Readonly<Partial<Record<Way, Promised>>>;
-  /** What each exit that was tried saves and costs alone, where the choice went by time. */
-  readonly exitTimes?: Readonly<Record<string, readonly Times[]>>;
-  readonly notes: readonly string[];
-  readonly test?: Compared;
-}
+import { batchFor } from './sizes.ts';
+import { fileTimes, takeTimes } from './stopwatch.ts';
+import { type AdaptSummary, claimText, mostlyOne, notesOn, percent } from './summary.ts';
+import { claimedBefore, workOn } from './work.ts';
 
 export interface Adapted {
   readonly certificate: Certificate;
@@ -61,7 +35,7 @@ export interface Adapted {
   /** The model with exits that was put to the test, whether or not something could be certified. */
   readonly candidate: Model;
   readonly plan: ExitPlan;
-  /** One ordinary ONNX file with the original's names, class order and output meaning. */
+  /** One ordinary ONNX file with the original's names, class order and output meaning; the original where that is kept. */
   readonly bytes: Uint8Array;
   /** The images that the certificate was measured on; nothing else has seen them. */
   readonly held: Dataset;
@@ -95,7 +69,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     });
   const plan = planExits(foreign, options);
   options.onPlan?.(plan);
-  const twice = checkApart(data, { train, test });
+  const remarks = checkLeakage(data, { train, test });
   const parts = partsOf(data, train, claim, seed);
   const shared = { ...(session ? { session } : {}), ...(signal ? { signal } : {}) };
   const told = (stage: AdaptStage) => ({
@@ -118,7 +92,8 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   });
   const tuning = await refer(parts.tune);
   const times = await takeTimes(learned, plan, unchanged, parts.tune, work, options);
-  const { best, tried } = await choose(learned, plan, tuning, claim, times, told('tune'));
+  const goal = goalOf(claim, parts.certify.length);
+  const { best, tried } = await choose(learned, plan, tuning, goal, times, told('tune'));
   const { way, found, exits: kept, ways } = best;
   const proven = await prove(found, await refer(parts.certify), claim, plan.macs, {
     ...told('certify'),
@@ -131,17 +106,23 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
       : {}),
   });
 
-  const { certificate, model, meanMacs, meanTimes: expected } = worthwhile(proven, best, plan.macs);
-  const about = { way: model ? way : 'frozen', ...claim, certificate: certificate.message };
-  const io = {
-    names: foreign.names,
-    output: foreign.output,
-    layout: foreign.layout,
-    metadata: { ...foreign.metadata, 'dynaneural.adapted': JSON.stringify(about) },
+  const fileOf = (model: Model): Uint8Array => {
+    const about = { way, ...claim, certificate: proven.certificate.message };
+    const metadata = { ...foreign.metadata, 'dynaneural.adapted': JSON.stringify(about) };
+    return toBytes(model, { names: foreign.names, output: foreign.output, layout: foreign.layout, metadata });
   };
-  const bytes = toBytes(model ?? unchanged, io);
+  const promised = ways && proven.shares && meanTimes(ways, proven.shares);
+  const hopeful = worthwhile(proven, promised, 'expected', plan.macs);
+  const candidate = hopeful.model && fileOf(hopeful.model);
+  const measured =
+    candidate && ways && !options.machine
+      ? await fileTimes(original, foreign, candidate, parts.tune, work, options)
+      : undefined;
+  const { certificate, model, meanMacs } = worthwhile(hopeful, measured, 'measured', plan.macs);
+  const bytes = model ? candidate! : original;
   const names = model ? [...decisionsOf(model.net).flatMap((d) => (isExit(d) ? d.name : [])), FINAL] : [FINAL];
   const shares = model?.chosen.shares ?? [1];
+  const earlier = await claimedBefore(work, parts.certify, claimText(claim, options));
   const summary: AdaptSummary = {
     fullModelKept: model === undefined,
     way: model ? way : 'frozen',
@@ -150,19 +131,26 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     sizes: { heads: learned.views, tune: parts.tune.length, certify: parts.certify.length },
     originalMacs: plan.macs,
     meanMacs,
-    ...(expected ? { meanTimes: expected } : {}),
-    seen: model?.chosen.risk ?? 0,
+    ...(model ? { seen: model.chosen.risk } : {}),
+    ...(model && promised ? { meanTimes: promised } : {}),
+    ...(measured ? { fileTimes: measured } : {}),
     exits: Object.fromEntries(names.map((name, i) => [name, shares[i]!])),
     selectedBy: times ? 'time' : 'macs',
     tried,
     ...(times ? { exitTimes: Object.fromEntries(plan.exits.map((e, k) => [e.exit!, times.exits[k]!])) } : {}),
     notes: [
-      ...foreign.notes,
-      ...twice,
+      ...(model ? foreign.notes : []),
+      ...remarks,
+      ...mostlyOne(tuning, foreign),
       ...learned.notes,
-      ...notesOn(kept),
+      ...(model ? notesOn(kept) : []),
       ...(model && budget !== undefined && meanMacs > budget * plan.macs
         ? [`no point within the budget of ${percent(budget)} of the MACs could be certified; the fastest one is chosen`]
+        : []),
+      ...(earlier.length > 0
+        ? [
+            `other claims were put to the test on the same images before (${earlier.join('; ')}): each holds with its own confidence, but not the best of them`,
+          ]
         : []),
     ],
     ...(test ? { test: await compareAnswers(original, foreign, bytes, test, { ...shared, ...told('test') }) } : {}),
@@ -176,15 +164,4 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
     held: parts.held,
     summary,
   };
-}
-
-const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
-
-function notesOn(exits: readonly Place[]): string[] {
-  return exits
-    .filter((e) => e.ratio < 20)
-    .map(
-      (e) =>
-        `an exit at "${e.name}" saves about ${e.ratio.toFixed(1)} times what asking costs everyone (20 times is wanted): the model is small, so time may gain less than MACs`,
-    );
 }

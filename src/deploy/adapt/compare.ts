@@ -1,5 +1,5 @@
 import { type Dataset, dealt, takeBatch } from '../../data/index.ts';
-import { answerNames } from '../../dynamic/index.ts';
+import { answerNames, costTable, FINAL } from '../../dynamic/index.ts';
 import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { asStored } from '../layout.ts';
 import { load } from '../load.ts';
@@ -7,6 +7,7 @@ import { trimmedMean } from '../robust.ts';
 import type { Foreign } from './foreign.ts';
 import { narrowed } from './original.ts';
 import { type Fed, fileAnswers, rowsOf } from './reference.ts';
+import { batchOf } from './sizes.ts';
 
 /** An image to which two files give different classes. */
 export interface Difference {
@@ -41,65 +42,82 @@ interface CompareOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Runs the original file and the adapted one over the same images. */
+/** What the adapted file did with one image. */
+interface Ran {
+  readonly index: number;
+  readonly exit: string;
+  readonly confidence: number;
+  readonly macs: number;
+}
+
+/**
+ * Runs the original file and the adapted one over the same images. Where the full model was kept they are one file, which is
+ * run once.
+ */
 export async function compareAnswers(
   original: Uint8Array,
-  foreign: Fed,
+  foreign: Fed & Pick<Foreign, 'logits'>,
   adapted: Uint8Array,
   data: Dataset,
   { session, signal, onProgress }: CompareOptions = {},
 ): Promise<Compared> {
+  const same = Buffer.from(original).equals(adapted);
   const wanted = await fileAnswers(original, foreign, data, {
     ...(session ? { session } : {}),
     ...(signal ? { signal } : {}),
-    onProgress: (done, total) => onProgress?.(Math.floor(done / 2), total),
+    onProgress: (done, total) => onProgress?.(same ? done : Math.floor(done / 2), total),
   });
+  if (same) {
+    const macs = costTable({ output: foreign.logits }).reduce((sum, r) => sum + r.macs, 0);
+    const kept = Array.from(wanted, (index): Ran => ({ index, exit: FINAL, confidence: 1, macs }));
+    return tally(wanted, kept, [FINAL], foreign, data);
+  }
   const after = await load(adapted, session ? { session } : {});
   try {
-    const labelled = data.classes.length === foreign.classes.length;
-    const right = { original: 0, adapted: 0, harm: 0 };
-    const left = new Map<string, { count: number; same: number }>();
-    const differences: Difference[] = [];
-    let macs = 0;
-    const size = 64;
-    for (let at = 0; at < data.length; at += size) {
+    const ran: Ran[] = [];
+    const size = batchOf(data);
+    while (ran.length < data.length) {
       signal?.throwIfAborted();
-      const count = Math.min(size, data.length - at);
-      const { x } = takeBatch(
-        data,
-        Int32Array.from({ length: count }, (_, i) => at + i),
-      );
-      const { answers, trace } = await after.run(x);
-      for (const [i, { index, exit, confidence }] of answers.entries()) {
-        const own = wanted[at + i]!;
-        const here = left.get(exit) ?? { count: 0, same: 0 };
-        left.set(exit, { count: here.count + 1, same: here.same + (index === own ? 1 : 0) });
-        if (index !== own) differences.push({ image: at + i, original: own, adapted: index, exit, confidence });
-        macs += trace[i]!.macs;
-        const label = data.labels[at + i];
-        if (labelled && own === label) right.original++;
-        if (labelled && index === label) right.adapted++;
-        if (labelled && own === label && index !== label) right.harm++;
-      }
-      onProgress?.(Math.floor((data.length + at + count) / 2), data.length);
+      const at = ran.length;
+      const indices = Int32Array.from({ length: Math.min(size, data.length - at) }, (_, i) => at + i);
+      const { answers, trace } = await after.run(takeBatch(data, indices).x);
+      ran.push(...answers.map(({ index, exit, confidence }, i) => ({ index, exit, confidence, macs: trace[i]!.macs })));
+      onProgress?.(Math.floor((data.length + ran.length) / 2), data.length);
     }
-    const n = data.length;
-    const order = answerNames(after.card.decisions);
-    const at = (name: string) => left.get(name) ?? { count: 0, same: 0 };
-    return {
-      n,
-      agreement: 1 - differences.length / n,
-      exits: Object.fromEntries(order.map((name) => [name, at(name).count / n])),
-      agreementAt: Object.fromEntries(order.map((name) => [name, at(name).same / at(name).count])),
-      meanMacs: macs / n,
-      differences,
-      ...(labelled
-        ? { accuracy: { original: right.original / n, adapted: right.adapted / n }, harm: right.harm / n }
-        : {}),
-    };
+    return tally(wanted, ran, answerNames(after.card.decisions), foreign, data);
   } finally {
     await after.close();
   }
+}
+
+function tally(
+  wanted: Int32Array,
+  ran: readonly Ran[],
+  exits: readonly string[],
+  { classes }: Pick<Foreign, 'classes'>,
+  data: Dataset,
+): Compared {
+  const n = ran.length;
+  const share = (of: (r: Ran, i: number) => boolean): number => ran.filter(of).length / n;
+  const left = exits.map((exit) => share((r) => r.exit === exit));
+  const same = exits.map((exit) => share((r, i) => r.exit === exit && r.index === wanted[i]));
+  const right = (answer: number, i: number): boolean => answer === data.labels[i];
+  return {
+    n,
+    agreement: share((r, i) => r.index === wanted[i]),
+    exits: Object.fromEntries(exits.map((exit, k) => [exit, left[k]!])),
+    agreementAt: Object.fromEntries(exits.map((exit, k) => [exit, same[k]! / left[k]!])),
+    meanMacs: ran.reduce((sum, r) => sum + r.macs, 0) / n,
+    differences: ran.flatMap(({ index, exit, confidence }, image) =>
+      index === wanted[image] ? [] : [{ image, original: wanted[image]!, adapted: index, exit, confidence }],
+    ),
+    ...(data.classes.length === classes.length
+      ? {
+          accuracy: { original: share((_, i) => right(wanted[i]!, i)), adapted: share((r, i) => right(r.index, i)) },
+          harm: share((r, i) => right(wanted[i]!, i) && !right(r.index, i)),
+        }
+      : {}),
+  };
 }
 
 /** Turns end early where they took so many milliseconds: slow models need fewer to be told apart. */

@@ -16,7 +16,7 @@ const TOLERANCE = 5e-3;
 
 /**
  * Compares what was read with the file itself: the file gets some images one by one, the graph all of them as one batch.
- * Everything that is proven afterwards is about the graph, so the two must be the same net.
+ * Exits are put into the graph, while their answers are held against the file: the two must be the same net.
  *
  * @throws DynaError 'model' where they answer differently, 'data' where the file answers with what is no number
  * @example await checkFaithful(bytes, readForeign(bytes), images)

@@ -9,11 +9,10 @@ import { refuseInfinite } from './finite.ts';
 import type { Foreign } from './foreign.ts';
 import { pool } from './head.ts';
 import type { Place } from './plan.ts';
+import { batchOf } from './sizes.ts';
 
 /** Default limit of features in memory, in bytes. */
 export const MEMORY = 2 ** 30;
-
-const BATCH_SIZE = 64;
 
 export interface FeatureOptions {
   /** How often each image is seen: once as it is, then shifted and mirrored at random. The model labels every view; 4 by default. */
@@ -138,10 +137,11 @@ function check({ classes, output }: Foreign, { first, several, probabilities }: 
 function* viewsOf(images: Dataset, views: number, seed: number, from: number): Generator<{ x: NDArray }> {
   const crop = Math.max(1, Math.round(Math.min(...images.shape.slice(1)) / 8));
   const start = Math.floor(from / images.length);
+  const batch = batchOf(images);
   for (let view = start; view < views; view++) {
     const augment = view === 0 ? {} : { augment: { crop, flip: true } };
-    const skipped = view === start ? (from % images.length) / BATCH_SIZE : 0;
-    yield* loader(images, { batch: BATCH_SIZE, seed, ...augment }).epoch(view, skipped);
+    const skipped = view === start ? (from % images.length) / batch : 0;
+    yield* loader(images, { batch, seed, ...augment }).epoch(view, skipped);
   }
 }
 

@@ -13,8 +13,9 @@ import {
 } from '../../train/index.ts';
 import { checkpoints, weightsOf } from './heads.ts';
 import { relativeSteps } from './relative.ts';
+import { batchOf } from './sizes.ts';
 import type { SkipPlace } from './skips.ts';
-import { batchOf, epochsFor } from './tune.ts';
+import { epochsFor } from './tune.ts';
 
 export interface GateRequest {
   /** The original, which teaches. */
@@ -58,7 +59,7 @@ export async function trainGates(
     cost: macTarget(1 - (1 - KEPT) * guarded),
     epochs: epochs ?? epochsFor(images),
     seed,
-    batch: batchOf(images),
+    batch: Math.min(batchOf(images), images.length),
     optimizer: relativeSteps(adamW({ weightDecay: 0 }), start.net, original.weights),
     lr,
     clip: 5,

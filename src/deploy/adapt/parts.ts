@@ -2,7 +2,7 @@ import { type Dataset, dataset, splitDataset } from '../../data/index.ts';
 import { isSigned, needsLabels, type Risk, zeroLossSampleSize, zeroSignedLossSampleSize } from '../../dynamic/index.ts';
 import { DynaError } from '../../errors.ts';
 import { formatShape, sameShape } from '../../graph/index.ts';
-import type { Claim } from './against.ts';
+import type { Claim } from './claim.ts';
 import { type Foreign, itemShape } from './foreign.ts';
 
 /** What is claimed, of the ways to say it. @throws DynaError 'usage' for none or several */

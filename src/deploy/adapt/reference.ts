@@ -6,8 +6,8 @@ import { asStored } from '../layout.ts';
 import { refuseInfinite } from './finite.ts';
 import type { Foreign } from './foreign.ts';
 import { compileOriginal } from './original.ts';
+import { batchOf } from './sizes.ts';
 
-const BATCH_SIZE = 64;
 /** Images on which shifts and mirrors are tried. */
 const TRIED = 512;
 /** Part of the answers that may change under a shift or a mirror that training may use. */
@@ -41,7 +41,7 @@ export async function fileAnswers(
   const answers = new Int32Array(images.length);
   try {
     let at = 0;
-    for (const { x, n } of loader(images, { batch: BATCH_SIZE }).epoch(0)) {
+    for (const { x, n } of loader(images, { batch: batchOf(images) }).epoch(0)) {
       signal?.throwIfAborted();
       const size = single ? 1 : n;
       for (let i = 0; i < n; i += size) {
@@ -70,7 +70,7 @@ export async function referenceAnswers(
   const count = classes.length;
   try {
     let at = 0;
-    for (const { x } of loader(images, { batch: BATCH_SIZE, ...(augment ? { augment } : {}) }).epoch(0)) {
+    for (const { x } of loader(images, { batch: batchOf(images), ...(augment ? { augment } : {}) }).epoch(0)) {
       signal?.throwIfAborted();
       const rows = (await runner.run({ [name]: x }, { transfer: true })).logits!.data as Float32Array;
       for (let i = 0; i < rows.length / count; i++) answers[at++] = argmaxAt(rows, i * count, count);

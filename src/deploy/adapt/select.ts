@@ -1,8 +1,9 @@
-import { exitCosts, laptop, type Model, type Observations } from '../../dynamic/index.ts';
-import { type Assessed, assess, type Claim, type Referred } from './against.ts';
-import { heat } from './heat.ts';
+import type { Model, Observations } from '../../dynamic/index.ts';
+import { type Assessed, assess } from './assess.ts';
+import { calibrated } from './calibrated.ts';
+import type { Goal, Referred } from './claim.ts';
+import { type Expected, exitTimes, expected, priceOf, type WayTimes } from './expected.ts';
 import type { ExitPlan, Place } from './plan.ts';
-import { exitTimes, overall, type Promised, promise, type WayTimes } from './promise.ts';
 import type { Times } from './times.ts';
 
 /** All subsets with 1 to `most` of `n` things, each in order. */
@@ -40,14 +41,11 @@ function only(seen: Observations, exits: readonly number[]): Observations {
   };
 }
 
-/** What asking takes beside arithmetic where no time is known: the MACs of that time on a laptop. */
-const GATE = laptop.gateMicroseconds * laptop.macsPerMicrosecond;
-
-/** A choice among the exits that were tried, with what it promises. */
+/** A choice among the exits that were tried, with what is expected of it. */
 export interface Selected {
   readonly exits: readonly Place[];
   readonly found: Assessed;
-  readonly promised: Promised;
+  readonly expected: Expected;
   /** Absent where MACs were asked for. */
   readonly ways?: WayTimes;
 }
@@ -60,7 +58,7 @@ export interface SelectOptions {
 }
 
 /**
- * Chooses among a model's exits those that together promise the least time within the claim, on the tune split (of single
+ * Chooses among a model's exits those of which together the least time is expected within the claim, on the tune split (of single
  * images and of batches: the mean of the two shares), or without times the fewest MACs. An exit that decides little costs
  * everyone its head and the time to ask.
  *
@@ -72,27 +70,18 @@ export function selectExits(
   { exits, most, macs }: ExitPlan,
   made: (exits: readonly Place[]) => Model,
   tune: Referred,
-  claim: Claim,
+  goal: Goal,
   { times, again }: SelectOptions = {},
 ): Selected {
-  const heated = heat(made(exits), seen, tune, claim);
+  const scored = calibrated(made(exits), seen, tune, goal);
   const all = subsets(exits.length, most).map((subset): Selected => {
     const some = subset.map((e) => exits[e]!);
-    const model = made(some);
-    const found = assess(
-      model,
-      { ...heated, seen: only(heated.seen, subset) },
-      exitCosts(model.net),
-      tune,
-      claim,
-      macs,
-    );
-    if (!times) return { exits: some, found, promised: promise(found, claim, macs) };
+    const found = assess(made(some), { ...scored, seen: only(scored.seen, subset) }, tune, goal);
+    if (!times) return { exits: some, found, expected: expected(found, goal, macs) };
     const own = subset.map((e) => times[e]!);
     const ways = exitTimes(own, again);
-    return { exits: some, found, ways, promised: promise(found, claim, macs, ways) };
+    return { exits: some, found, ways, expected: expected(found, goal, macs, ways) };
   });
-  const cost = ({ exits: some, promised }: Selected): number =>
-    promised.times ? overall(promised.times) : promised.macs + some.length * GATE;
-  return all.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+  const price = (s: Selected): number => priceOf(s.found, s.expected);
+  return all.reduce((a, b) => (price(b) < price(a) ? b : a));
 }

@@ -18,10 +18,12 @@ import { vit } from '../../zoo/index.ts';
 import { load } from '../load.ts';
 import { toBytes } from '../save.ts';
 import { adapt } from './adapt.ts';
-import { assessGates, type Claim, prove } from './against.ts';
+import { assessGates } from './assess.ts';
+import { type Claim, goalOf } from './claim.ts';
 import { exported, images, shape } from './fixtures/classifier.ts';
 import { type Foreign, readForeign } from './foreign.ts';
 import { trainGates } from './gates.ts';
+import { prove } from './prove.ts';
 import { referenceAnswers } from './reference.ts';
 import { skipPlaces, withSkips } from './skips.ts';
 
@@ -131,7 +133,7 @@ describe('a model with gates', () => {
     };
     const macs = (await gateSettings(model, data, { session })).macs.at(-1)!;
     const tuning = await refer(200, 21);
-    const found = await assessGates(model, tuning, claim, macs, { session });
+    const found = await assessGates(model, tuning, goalOf(claim, 400), { session });
     const { risk, epsilon } = claim;
     const { reference } = tuning;
     const settings = await gateSettings(model, tuning.images, { session, risk, epsilon, reference });

@@ -1,9 +1,13 @@
+import { createHash } from 'node:crypto';
 import type { Dataset } from '../../data/index.ts';
 import type { Model } from '../../dynamic/index.ts';
+import { compareTimes } from './compare.ts';
+import type { TimeShares } from './expected.ts';
+import type { Foreign } from './foreign.ts';
 import type { Learned } from './learn.ts';
 import type { AdaptOptions } from './options.ts';
 import type { ExitPlan } from './plan.ts';
-import { type Times, timesBy, timesOf } from './times.ts';
+import { oneThread, type Times, timesBy, timesOf } from './times.ts';
 import type { Work } from './work.ts';
 
 /** What all that may be chosen takes on this machine. */
@@ -55,4 +59,30 @@ export async function takeTimes(
         );
   const found = await kept('times', each);
   return gated ? { exits: found, gates: await kept('gate-times', () => time(gated.all)) } : { exits: found };
+}
+
+/** Turns of single images: enough to tell a few hundredths. */
+const ROUNDS = 100;
+
+/**
+ * Times of a finished file as shares of the original's, by batch size: what parts promise is put to the test. Kept with the
+ * work, as all times.
+ */
+export function fileTimes(
+  original: Uint8Array,
+  foreign: Foreign,
+  bytes: Uint8Array,
+  images: Dataset,
+  work: Work,
+  { session, signal }: AdaptOptions,
+): Promise<TimeShares> {
+  const file = createHash('sha256').update(bytes).digest('hex');
+  return work.kept('file-times', file, async () => {
+    const times = await compareTimes(original, foreign, bytes, images, {
+      rounds: ROUNDS,
+      session: oneThread(session),
+      onProgress: () => signal?.throwIfAborted(),
+    });
+    return Object.fromEntries(times.map((t) => [t.batch, t.adapted / t.original]));
+  });
 }

@@ -13,7 +13,6 @@ import {
   plan,
 } from '../../dynamic/index.ts';
 import { classify, conv, materialize } from '../../nn/index.ts';
-import { load } from '../load.ts';
 import { adapt } from './adapt.ts';
 import { exported, images, shape, teacher } from './fixtures/classifier.ts';
 import type { AdaptOptions } from './options.ts';
@@ -110,9 +109,16 @@ describe('adapt by time', () => {
     const put = (leaving: number, staying: number) =>
       writeFile(path, JSON.stringify(measured.map((list) => list.map((t) => ({ ...t, leaving, staying })))));
 
+    // The parts promise much; the finished file, which is timed too, keeps nothing of it on nets as small as this.
     await put(0.2, 1);
+    const slow = await run({ work });
+    expect(slow.summary.fullModelKept).toBe(true);
+    expect(slow.summary.message).toMatch(/^full model kept: it would save MACs but no time .*\(measured: \d/);
+    expect(Object.keys(slow.summary.fileTimes!)).toEqual(['1', '64']);
+    const file = (await readdir(work)).find((f) => f.startsWith('file-times-'))!;
+    await writeFile(join(work, file, 'file-times.json'), JSON.stringify({ 1: 0.4, 64: 0.5 }));
     const [first, second] = [await run({ work }), await run({ work })];
-    expect(first.summary).toMatchObject({ fullModelKept: false, selectedBy: 'time' });
+    expect(first.summary).toMatchObject({ fullModelKept: false, selectedBy: 'time', fileTimes: { 1: 0.4, 64: 0.5 } });
     expect(Buffer.from(second.bytes).equals(first.bytes)).toBe(true);
     const { exits, meanTimes, tried, exitTimes } = first.summary;
     expect(meanTimes![1]).toBeCloseTo(0.2 * (1 - exits.final!) + exits.final!, 6);
@@ -126,9 +132,7 @@ describe('adapt by time', () => {
       /^full model kept: it would save MACs but no time beyond noise on this machine/,
     );
     expect(kept.summary.meanMacs).toBe(kept.summary.originalMacs);
-    const model = await load(kept.bytes);
-    expect(model.card.decisions).toEqual([]);
-    await model.close();
+    expect(Buffer.from(kept.bytes).equals(original)).toBe(true);
     // Who asks for MACs gets them.
     expect((await run({ work, selectBy: 'macs' })).summary).toMatchObject({ fullModelKept: false, selectedBy: 'macs' });
   });

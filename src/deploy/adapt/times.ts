@@ -13,7 +13,7 @@ import { compile, type SessionOptions } from '../../runtime/index.ts';
 import { median } from '../robust.ts';
 import { toBytes } from '../save.ts';
 
-/** What a model's decisions save and cost on a machine, one thread. */
+/** What a model's decisions save and cost on a machine. */
 export interface Times {
   /** Images in one run. */
   readonly batch: number;
@@ -34,6 +34,9 @@ const MOST = 60;
 const WARM_UP = 2;
 /** Single images are run in stretches, so that weights are as warm as where one model runs alone. */
 const STRETCH = 8;
+
+/** Times are those of one thread, where a session does not say otherwise. */
+export const oneThread = (session?: SessionOptions): SessionOptions => ({ intraOpNumThreads: 1, ...session });
 
 export interface TimesOptions {
   readonly session?: SessionOptions;
@@ -56,7 +59,7 @@ export async function timesOf(
   images: Dataset,
   { session, signal, clock = () => performance.now() }: TimesOptions = {},
 ): Promise<Times[]> {
-  const one = { ...session, intraOpNumThreads: 1 };
+  const one = oneThread(session);
   const names = decisionsOf(model.net).map(thresholdName);
   const at = (value: number) => Object.fromEntries(names.map((name) => [name, ndarray('float32', [], [value])]));
   const before = await compile(toBytes(plain), one);

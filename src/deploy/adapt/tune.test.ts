@@ -4,7 +4,6 @@ import {
   argmaxAt,
   costTable,
   cut,
-  exitCosts,
   type Model,
   observations,
   parametersOf,
@@ -16,12 +15,15 @@ import { compile } from '../../runtime/index.ts';
 import { load } from '../load.ts';
 import { readCard } from '../read-card.ts';
 import { type Adapted, adapt } from './adapt.ts';
-import { assess, type Claim, prove, type Referred } from './against.ts';
+import { assess } from './assess.ts';
+import { calibrated } from './calibrated.ts';
+import { type Claim, goalOf, type Referred } from './claim.ts';
+import { expected } from './expected.ts';
 import { exported, images, teacher } from './fixtures/classifier.ts';
 import { type Foreign, readForeign } from './foreign.ts';
 import { withExits } from './heads.ts';
-import { heat } from './heat.ts';
 import { type ExitPlan, planExits } from './plan.ts';
+import { prove } from './prove.ts';
 import { harmless, referenceAnswers } from './reference.ts';
 import { relativeSteps } from './relative.ts';
 import { beforeOriginal, between, tune } from './tune.ts';
@@ -207,18 +209,16 @@ describe('a certificate against the original', () => {
   const assessed = async (model: Model, tuning: Referred, of: Claim) =>
     assess(
       model,
-      heat(model, await observations(model, tuning.images, { session }), tuning, of),
-      exitCosts(model.net),
+      calibrated(model, await observations(model, tuning.images, { session }), tuning, of),
       tuning,
-      of,
-      plan.macs,
+      goalOf(of, tuning.images.length),
     );
 
   it('is refused where the last answer itself has drifted away', async () => {
     const begin = start();
     const drifted = modelOf(begin.net, disturbed(begin.weights, 3));
     const found = await assessed(drifted, await refer(images(200, 21)), claim);
-    expect(found.expectedMacs).toBe(plan.macs);
+    expect(expected(found, goalOf(claim, 300), plan.macs).macs).toBe(plan.macs);
     const { certificate, model, meanMacs } = await prove(found, await refer(images(300, 22)), claim, plan.macs);
     expect(certificate.fullModelKept).toBe(true);
     expect([model, meanMacs]).toEqual([undefined, plan.macs]);

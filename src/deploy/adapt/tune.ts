@@ -7,7 +7,6 @@ import {
   order,
   Param,
   type ParamAttrs,
-  sizeOf,
   substitute,
   type Tensor,
 } from '../../graph/index.ts';
@@ -17,6 +16,7 @@ import type { Foreign } from './foreign.ts';
 import { checkpoints, weightsOf, withExits } from './heads.ts';
 import type { Place } from './plan.ts';
 import { relativeSteps } from './relative.ts';
+import { batchOf } from './sizes.ts';
 
 export interface TuneRequest {
   /** The original, which teaches. */
@@ -43,15 +43,6 @@ export interface TuneOptions extends Pick<TrainOptions, 'session' | 'signal'> {
 const LAST = 3;
 /** Of all exits' losses together, at the most; each alone has 1. */
 const EXITS = 4;
-/** Items above this many values are trained in smaller batches, which bounds the memory of their gradients. */
-const LARGE_ITEM = 20_000;
-
-export const batchOf = ({ shape, length }: Dataset): number => Math.min(sizeOf(shape) > LARGE_ITEM ? 16 : 64, length);
-
-/** The same bound where a net with all its options runs over many images; small items go in as many as they do by default. */
-export const batchFor = ({ shape }: Dataset): { readonly batch?: number } =>
-  sizeOf(shape) > LARGE_ITEM ? { batch: 16 } : {};
-
 /** As many as show about 600,000 images, from 4 to 40. */
 export const epochsFor = ({ length }: Dataset): number => Math.max(4, Math.min(40, Math.round(600_000 / length)));
 
@@ -74,7 +65,7 @@ export async function tune(
     epochs: epochs ?? epochsFor(images),
     weights: [...exits.map(() => Math.min(1, EXITS / exits.length)), LAST],
     seed,
-    batch: batchOf(images),
+    batch: Math.min(batchOf(images), images.length),
     optimizer: relativeSteps(adamW({ weightDecay: 0 }), start.net, original.weights),
     lr,
     clip: 5,

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import type { Dataset } from '../../data/index.ts';
 import { type Adapted, adapt } from './adapt.ts';
 import { exported, images, teacher } from './fixtures/classifier.ts';
 import type { AdaptOptions, AdaptStage } from './options.ts';
-import { keyOf, Work } from './work.ts';
+import { keyOf, removeWork } from './work.ts';
 
 let home: string;
 let original: Uint8Array;
@@ -81,8 +81,13 @@ describe('a work folder', () => {
     const other = images(500, 8);
     const [strange, plain] = [await run({ work, data: other, tune: false }), await run({ data: other, tune: false })];
     expect(Buffer.from(strange.bytes).equals(plain.bytes)).toBe(true);
-    expect((await readdir(work)).length).toBe(parts + 2);
-    await new Work(work).remove();
+    expect((await readdir(work)).length).toBe(parts + 3);
+    // What somebody else put there stays.
+    await writeFile(join(work, 'notes.txt'), 'mine');
+    await removeWork(work);
+    expect(await readdir(work)).toEqual(['notes.txt']);
+    await rm(join(work, 'notes.txt'));
+    await removeWork(work);
     await expect(stat(work)).rejects.toThrow();
   });
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Dataset, fingerprint } from '../../data/index.ts';
 import { makeFolder, writeAtomic } from '../../files.ts';
@@ -48,11 +48,31 @@ export class Work {
     await writeAtomic(path, JSON.stringify(value));
     return value;
   }
+}
 
-  /** Removes it with all that it holds. */
-  async remove(): Promise<void> {
-    if (this.#path !== undefined) await rm(this.#path, { recursive: true, force: true });
-  }
+/** Folders of parts, as `part` names them. */
+const PART = /^[a-z-]+-[0-9a-f]{16}$/;
+
+/** Removes a work folder: the parts in it, and itself where it holds nothing else. */
+export async function removeWork(path: string): Promise<void> {
+  const names = await readdir(path).catch(() => []);
+  for (const name of names.filter((n) => PART.test(n))) await rm(join(path, name), { recursive: true, force: true });
+  await rmdir(path).catch(() => undefined); // not empty: what is left is not ours
+}
+
+/**
+ * What was claimed before on the images that are to prove a claim now, by the runs that shared this folder. A bound that is chosen
+ * because it passed holds less surely than it says.
+ *
+ * @returns the other claims, in words
+ */
+export async function claimedBefore(work: Work, certify: Dataset, claim: string): Promise<readonly string[]> {
+  const folder = await work.part('claims', fingerprint(certify));
+  if (folder === undefined) return [];
+  const path = join(folder, 'claims.json');
+  const found = JSON.parse(await readFile(path, 'utf8').catch(() => '[]')) as string[];
+  if (!found.includes(claim)) await writeAtomic(path, JSON.stringify([...found, claim]));
+  return found.filter((c) => c !== claim);
 }
 
 /** The work of adapting one file with what is learned from some images. */

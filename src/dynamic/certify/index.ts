@@ -12,11 +12,13 @@ export { type Certificate, type CertifyOptions, certifiedText, certifyPoints, ty
 export { type Drift, driftCheck } from './drift.ts';
 export { exitCounts, exitsTaken, meanCost } from './exits.ts';
 export { checkLevel, fixedSequence, type Level, learnThenTest, riskPValue } from './ltt.ts';
-export { type OperatingPoint, operatingPath, type PathOptions } from './path.ts';
+export { type OperatingPoint, operatingPath, type PathOptions, pathAgainst } from './path.ts';
 export { exitLosses, isSigned, losses, lossOf, needsLabels, type Risk } from './risks.ts';
 export {
   bettingSampleSize,
   binomialSampleSize,
+  reachableRate,
+  reachOf,
   type SampleSizes,
   smallestEpsilon,
   zeroLossSampleSize,

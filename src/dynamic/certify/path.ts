@@ -1,4 +1,5 @@
 import { DynaError } from '../../errors.ts';
+import { exitsTaken } from './exits.ts';
 import { type Ranks, ThresholdSearch } from './optimise.ts';
 
 /** One setting of all thresholds, and what it did on the tune split. */
@@ -22,12 +23,14 @@ export interface PathOptions {
   readonly losses: ArrayLike<number>;
   /** The cost of leaving at each exit, the full path last: [exits + 1]. Any unit; the points' costs come in the same. */
   readonly costs: ArrayLike<number>;
-  /** The risk that is to be certified: the path is finest and best around it. */
+  /** The risk that is to be certified: the path is finest around it. */
   readonly epsilon: number;
+  /** The risk that can be certified in all likelihood (see `reachableRate`): there the path is best; 0.7 epsilon by default. */
+  readonly reach?: number | undefined;
 }
 
 /** A certified point shows about this share of epsilon on a calibration set of some thousand inputs. */
-const FOCUS = 0.7;
+const REACH = 0.7;
 /** No step of the path saves more than this share of the full cost. */
 const LARGEST_STEP = 1 / 16;
 
@@ -45,11 +48,58 @@ const LARGEST_STEP = 1 / 16;
  * const losses = exitLosses('harm', answers, exits, labels)
  * const path = operatingPath({ scores, losses, costs: [0.2, 0.5, 1], epsilon: 0.005 })
  */
-export function operatingPath({ scores, losses, costs, epsilon }: PathOptions): OperatingPoint[] {
+export function operatingPath({
+  scores,
+  losses,
+  costs,
+  epsilon,
+  reach = REACH * epsilon,
+}: PathOptions): OperatingPoint[] {
   const search = new ThresholdSearch(scores, losses, costs);
   if (search.n === 0) throw new DynaError('data', 'expected tune inputs to choose operating points from, got none');
-  const chain = nestedChain(search, epsilon);
+  const chain = nestedChain(search, epsilon, reach);
   return distinctPoints(search, fillSteps(search, chain, Number(costs[search.exits]) * LARGEST_STEP * search.n));
+}
+
+/**
+ * The same where the last answer is not what answers are held against, so that it may lose too: what is chosen is what exits
+ * add to that.
+ *
+ * @param losses of every answer, the last one too: [n, exits + 1]
+ */
+export function pathAgainst({
+  scores,
+  losses,
+  costs,
+  epsilon,
+  reach = REACH * epsilon,
+}: PathOptions): OperatingPoint[] {
+  const width = costs.length;
+  const exits = width - 1;
+  const n = losses.length / width;
+  const at = (row: number, column: number): number => losses[row * width + column]!;
+  const mean = (of: (row: number) => number): number => {
+    let sum = 0;
+    for (let row = 0; row < n; row++) sum += of(row);
+    return sum / n;
+  };
+  const base = mean((row) => at(row, exits));
+  const least = epsilon / 10;
+  const path = operatingPath({
+    scores,
+    losses: Float64Array.from({ length: n * exits }, (_, i) => {
+      const row = Math.floor(i / exits);
+      return at(row, i % exits) - at(row, exits);
+    }),
+    costs,
+    epsilon: Math.max(epsilon - base, least),
+    reach: Math.max(reach - base, REACH * least),
+  });
+  return path.map((p) => {
+    const taken = exitsTaken(scores, p.thresholds);
+    const lost = (row: number): number => at(row, taken[row]!);
+    return { ...p, risk: mean(lost), changed: mean((row) => Math.abs(lost(row))) };
+  });
 }
 
 /** The tolerated risks: steps of 5 % of epsilon up to 1.5 epsilon, then growing ones. */
@@ -61,9 +111,8 @@ function targets(epsilon: number): number[] {
   return list;
 }
 
-function nestedChain(search: ThresholdSearch, epsilon: number): Ranks[] {
+function nestedChain(search: ThresholdSearch, epsilon: number, focus: number): Ranks[] {
   const limit = (target: number) => target * search.n + 1e-9;
-  const focus = FOCUS * epsilon;
   const grid = targets(epsilon);
   const anchor = search.cheapest(limit(focus), { from: search.never, to: search.all });
   const chain: Ranks[] = [anchor];

@@ -1,6 +1,7 @@
 import { bettingPValue } from './betting.ts';
 import { binomialCdf } from './binomial.ts';
 import { checkLevel, type Level } from './ltt.ts';
+import { isSigned, type Risk } from './risks.ts';
 import { bisect, firstInteger, normalQuantile } from './special.ts';
 
 /** How many inputs a certificate needs, at best and in earnest. */
@@ -36,6 +37,25 @@ export function binomialSampleSize(rate: number, level: Level, power = 0.8): num
   while (k < 100 && !enough(k)) k++;
   return smallestN(k < 100 ? k : firstInteger(enough, k));
 }
+
+/**
+ * The largest rate at which the exact binomial test of H0: risk >= epsilon passes with probability >= `power` on `n` inputs; 0
+ * where it cannot pass: what to aim at before the inputs are looked at.
+ *
+ * @example
+ * reachableRate(1500, { epsilon: 0.005, delta: 0.1 }) // 0.00153: three losses pass, and a rate of 0.5 % shows more
+ */
+export function reachableRate(n: number, level: Level, power = 0.8): number {
+  checkLevel(level);
+  const { epsilon, delta } = level;
+  const most = firstInteger((k) => binomialCdf(k, n, epsilon) > delta, 0) - 1;
+  if (most < 0) return 0;
+  return bisect((rate) => binomialCdf(most, n, rate) < power, 0, epsilon);
+}
+
+/** The same for a risk, where its test is the binomial one; undefined for signed risks, whose test sees more than a rate. */
+export const reachOf = (risk: Risk, n: number, level: Level): number | undefined =>
+  isSigned(risk) ? undefined : reachableRate(n, level);
 
 /** The smallest n at which the betting test passes if every loss is 0. */
 export function zeroSignedLossSampleSize(level: Level): number {

@@ -1,12 +1,13 @@
-import { costTable, decisionsOf, extremeMacs, type OperatingPoint } from '../../dynamic/index.ts';
-import { type Assessed, type Claim, promising } from './against.ts';
+import { costTable, decisionsOf, extremeMacs, laptop, type OperatingPoint } from '../../dynamic/index.ts';
+import { type Assessed, promising } from './assess.ts';
+import type { Goal } from './claim.ts';
 import { BATCHES, type Times } from './times.ts';
 
 /** Mean time of an image as a share of the original's, by batch size. */
 export type TimeShares = Readonly<Record<number, number>>;
 
 /** What a model is expected to take for a mean image. */
-export interface Promised {
+export interface Expected {
   /** Multiply-accumulates, heads included. */
   readonly macs: number;
   /** Absent where MACs alone were asked for. */
@@ -52,8 +53,10 @@ export const meanTimes = (ways: WayTimes, shares: readonly number[]): TimeShares
   byBatch((batch) => shares.reduce((sum, s, k) => (s === 0 ? sum : sum + s * ways[batch]![k]!), 0));
 
 /** One number for what single images and batches take: the mean of the two shares. */
-export const overall = (times: TimeShares): number =>
-  BATCHES.reduce((sum, batch) => sum + times[batch]!, 0) / BATCHES.length;
+export const overall = (times: TimeShares): number => {
+  const shares = Object.values(times);
+  return shares.reduce((a, b) => a + b, 0) / shares.length;
+};
 
 /** Times of two models that are alike differ by a hundredth or two on a busy machine. */
 const NOISE = 0.03;
@@ -61,16 +64,24 @@ const NOISE = 0.03;
 /** Whether time is saved in the mean of batch sizes, by more than noise may show. */
 export const gains = (times: TimeShares): boolean => overall(times) < 1 - NOISE;
 
+/** What asking takes beside arithmetic where no time is known: the MACs of that time on a laptop. */
+const ASKING = laptop.gateMicroseconds * laptop.macsPerMicrosecond;
+
+/** One number to choose by: the time that is expected, or the MACs with what asking takes. */
+export const priceOf = (found: Pick<Assessed, 'model'>, { macs, times }: Expected): number =>
+  times ? overall(times) : macs + decisionsOf(found.model.net).length * ASKING;
+
 /**
- * The best that a model promises at points which can probably be certified: the least time, or without `ways` the fewest
- * MACs. Where no point is better, that is the original.
+ * The best of a model's points that can be certified in all likelihood: the least time, or without `ways` the fewest MACs.
+ * Where no point is better, that is the original.
  *
  * @param macs the original's
  */
-export function promise(found: Assessed, { epsilon }: Claim, macs: number, ways?: WayTimes): Promised {
-  if (!ways) return { macs: found.expectedMacs };
+export function expected({ path }: Assessed, goal: Goal, macs: number, ways?: WayTimes): Expected {
+  const points = promising(path, goal);
+  if (!ways) return { macs: Math.min(macs, ...points.map((p) => p.cost)) };
   const original = { macs, times: byBatch(() => 1) };
-  return promising(found.path, epsilon)
+  return points
     .map(({ cost, shares }: OperatingPoint) => ({ macs: cost, times: meanTimes(ways, shares) }))
     .reduce((a, b) => (overall(b.times) < overall(a.times) ? b : a), original);
 }

@@ -17,25 +17,32 @@ function* hashes({ inputs, shape, length }: Dataset): Generator<string> {
 }
 
 /**
- * What proves a bound has to be new to what learned: refuses images of `data` that stand among others too.
+ * What proves a bound has to be new to what learned: refuses images of `data` that stand among others too, or that it holds
+ * several times, because then its parts share them.
  *
  * @param others by the role that they have
  * @returns a remark on the few that any data set may hold twice
  * @throws DynaError 'data' where more than one in a hundred does
  */
-export function checkApart(data: Dataset, others: Readonly<Record<string, Dataset | undefined>>): string[] {
-  const given = Object.entries(others).filter(([, ds]) => ds !== undefined) as [string, Dataset][];
-  if (given.length === 0) return [];
+export function checkLeakage(data: Dataset, others: Readonly<Record<string, Dataset | undefined>> = {}): string[] {
   const own = new Set(hashes(data));
-  return given.flatMap(([role, ds]) => {
+  const repeated = data.length - own.size;
+  const remarks = repeated === 0 ? [] : [`${repeated} of the ${data.length} images of data are copies of others`];
+  if (repeated > MOST_SHARED * data.length)
+    throw new DynaError('data', `${remarks[0]}, but what proves the bound must be new to all else`, {
+      fix: 'give each image once: copies prove nothing',
+    });
+  for (const [role, ds] of Object.entries(others)) {
+    if (!ds) continue;
     const twice = new Set<string>();
     for (const hash of hashes(ds)) if (own.has(hash)) twice.add(hash);
-    if (twice.size === 0) return [];
+    if (twice.size === 0) continue;
     const said = `${twice.size} of the ${data.length} images of data are in ${role} too`;
     if (twice.size > MOST_SHARED * Math.min(data.length, ds.length))
       throw new DynaError('data', `${said}, but what proves the bound must be new to all else`, {
         fix: 'give other images; sets that are known by name have two parts, such as cifar10 and cifar10:test',
       });
-    return [said];
-  });
+    remarks.push(said);
+  }
+  return remarks;
 }
