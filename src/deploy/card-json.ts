@@ -1,4 +1,5 @@
 import {
+  type Among,
   type Column,
   type Decision,
   isExit,
@@ -48,6 +49,7 @@ const select = record<SelectDecision>({
   kind: word('select'),
   rule: word('threshold', 'argmax'),
   peers: optional(isTrue),
+  among: optional(record<Among>({ group: text, place: index, take: count })),
 });
 const keep = record<KeepDecision>({
   ...deciding,

@@ -31,6 +31,15 @@ export interface SelectDecision extends Deciding {
   readonly rule: 'threshold' | 'argmax';
   /** Its options are of one rank, as experts are: none of them is the plain way, which is then the trained choice. */
   readonly peers?: true;
+  /** It is one of several of which each input runs so many: the best two experts. It is then always chosen hard. */
+  readonly among?: Among;
+}
+
+/** A place in a group of decisions of two options, the first of which is taken by `take` of them for every input. */
+export interface Among {
+  readonly group: string;
+  readonly place: number;
+  readonly take: number;
 }
 
 /** Each input keeps some of n units: channels, tokens, heads. */
@@ -63,6 +72,23 @@ export type Decision = SelectDecision | KeepDecision | WeighDecision;
 /** Whether a decision's options are of one rank, so that there is no full path through it. */
 export const amongPeers = (decision: Decision): decision is SelectDecision =>
   decision.kind === 'select' && decision.peers === true;
+
+/** The option on the full path, as costs are counted: the first one; of a group so many run as do for every input. */
+export const plainOption = (decision: Decision): number =>
+  decision.kind === 'select' && decision.among && decision.among.place >= decision.among.take ? 1 : 0;
+
+/** The groups among some decisions. */
+export function groupsOf(
+  decisions: readonly Decision[],
+): readonly { readonly members: readonly SelectDecision[]; readonly take: number }[] {
+  const found = new Map<string, { members: SelectDecision[]; take: number }>();
+  for (const d of decisions)
+    if (d.kind === 'select' && d.among) {
+      const { group, take } = d.among;
+      found.set(group, { take, members: [...(found.get(group)?.members ?? []), d] });
+    }
+  return [...found.values()];
+}
 
 /** Whether an input may leave the net here: the second option answers for all that follows. */
 export const isExit = ({ options }: Pick<Decision, 'options'>): boolean => options[1]?.answers === true;

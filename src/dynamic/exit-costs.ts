@@ -1,4 +1,4 @@
-import { isExit } from './decision.ts';
+import { isExit, plainOption } from './decision.ts';
 import type { SparseForm } from './lower/form.ts';
 import { pathMacs } from './observations.ts';
 import { decisionsOf, type Net } from './traced.ts';
@@ -16,5 +16,5 @@ export function exitCosts(net: Net, form?: SparseForm): readonly number[] {
     net,
     decisions.filter(isExit).map((d) => d.name),
     form,
-  )(new Map(rest.map((d) => [d.name, d.kind === 'keep' ? d.units : 0])));
+  )(new Map(rest.map((d) => [d.name, d.kind === 'keep' ? d.units : plainOption(d)])));
 }

@@ -4,6 +4,7 @@ export { type Candidates, type CertifyModelOptions, certifiedModel } from './can
 export * from './certify/index.ts';
 export { addCosts, type CostVector, costTable, macsOf, pathCost, type RegionCost, type UnitCost } from './cost.ts';
 export {
+  type Among,
   amongPeers,
   answerNames,
   type Decision,

@@ -15,7 +15,7 @@ import {
   type Tensor,
 } from '../graph/index.ts';
 import { paramsOf, withClasses } from '../nn/index.ts';
-import { type Exactness, FINAL, type Option, Select, type SelectDecision } from './decision.ts';
+import { type Among, type Exactness, FINAL, type Option, Select, type SelectDecision } from './decision.ts';
 import { seen } from './keep.ts';
 import { plan } from './plan.ts';
 import { confidence, type Policy, type PolicyName, policyOf } from './policies.ts';
@@ -147,8 +147,8 @@ const decisionOf = (
   family: string,
   rule: SelectDecision['rule'],
   options: readonly Option[],
-  peers = false,
-): SelectDecision => ({ name: scoped(), kind: 'select', family, options, rule, ...(peers ? { peers } : {}) });
+  rank: Pick<SelectDecision, 'peers' | 'among'> = {},
+): SelectDecision => ({ name: scoped(), kind: 'select', family, options, rule, ...rank });
 
 export interface SelectOptions {
   /**
@@ -162,6 +162,8 @@ export interface SelectOptions {
   readonly exactness?: Readonly<Record<string, Exactness>>;
   /** No option is the plain way: what is trained to choose among experts always chooses for itself. */
   readonly peers?: boolean;
+  /** Its place among decisions of which each input takes the first option of so many, as they score; peers too. */
+  readonly among?: Among;
   readonly name?: string;
 }
 
@@ -178,6 +180,7 @@ export function select({
   family = 'select',
   exactness = {},
   peers,
+  among,
   name,
 }: SelectOptions): Tensor {
   const names = Object.keys(options);
@@ -214,7 +217,7 @@ export function select({
       family,
       rule,
       names.map((n) => ({ name: n, exactness: exactness[n] ?? 'exact' })),
-      peers,
+      { ...(peers || among ? { peers: true } : {}), ...(among ? { among } : {}) },
     );
     return applyAll(Select, [score, ...values], { decision, results: 1 })[0]!;
   });

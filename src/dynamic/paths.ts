@@ -1,5 +1,5 @@
 import { macsOf, type RegionCost } from './cost.ts';
-import type { Decision, KeepDecision } from './decision.ts';
+import { type Decision, groupsOf, type KeepDecision } from './decision.ts';
 import { leastKept } from './lower/kept.ts';
 
 /** The choices of a net and what they cost. */
@@ -27,12 +27,40 @@ export function extremeMacs(
     const inside = regions.filter((r) => guard.every((g, i) => same(r.guard[i], g)));
     const own = inside.filter((r) => r.guard.length === depth).reduce((sum, r) => sum + macsOf(r, kept), 0);
     const next = decisions.filter(({ name }) => inside.some((r) => r.guard[depth]?.decision === name));
-    return next.reduce((sum, { name, options }) => {
-      const open = name in fixed ? [fixed[name]!] : options.map((_, k) => k);
-      return sum + pick(...open.map((option) => under([...guard, { decision: name, option }])));
-    }, own);
+    const at = (name: string, option: number): number => under([...guard, { decision: name, option }]);
+    const groups = groupsOf(next).reduce(
+      (sum, { members, take }) => sum + ofGroup(members, take, pick, fixed, at),
+      own,
+    );
+    return next.reduce((sum, d) => {
+      if (d.kind === 'select' && d.among) return sum;
+      const open = d.name in fixed ? [fixed[d.name]!] : d.options.map((_, k) => k);
+      return sum + pick(...open.map((option) => at(d.name, option)));
+    }, groups);
   };
   return under([]);
+}
+
+/** MACs of decisions of which `take` run: those that `fixed` names, then the dearest (or cheapest) others. */
+function ofGroup(
+  group: readonly Decision[],
+  take: number,
+  pick: (...macs: number[]) => number,
+  fixed: Readonly<Record<string, number>>,
+  at: (name: string, option: number) => number,
+): number {
+  const costs = group.map(({ name }) => ({ name, run: at(name, 0), rest: at(name, 1) }));
+  const known = costs.filter((c) => c.name in fixed);
+  const left = Math.max(0, take - known.filter((c) => fixed[c.name] === 0).length);
+  const sign = pick(0, 1) === 1 ? -1 : 1;
+  const open = costs.filter((c) => !(c.name in fixed)).sort((a, b) => sign * (a.run - a.rest - (b.run - b.rest)));
+  const sum = (list: readonly { readonly run: number; readonly rest: number }[], of: 'run' | 'rest'): number =>
+    list.reduce((total, c) => total + c[of], 0);
+  return (
+    known.reduce((total, c) => total + (fixed[c.name] === 0 ? c.run : c.rest), 0) +
+    sum(open.slice(0, left), 'run') +
+    sum(open.slice(left), 'rest')
+  );
 }
 
 const same = (a: RegionCost['guard'][number] | undefined, b: RegionCost['guard'][number]): boolean =>

@@ -1,9 +1,10 @@
 import type { Node, Tensor } from '../graph/index.ts';
-import { type CostVector, costTable, macsOf, type RegionCost } from './cost.ts';
+import { costTable, macsOf, type RegionCost } from './cost.ts';
 import { crossingBytes } from './crossing.ts';
 import { type Decision, isSelect, type Join, type KeepDecision, optionValues } from './decision.ts';
 import { type DecidingNode, isKeep, type KeepNode } from './keep.ts';
 import { leastKept } from './lower/kept.ts';
+import { extremeMacs } from './paths.ts';
 import { decidersOf, type Net } from './traced.ts';
 
 /** What the time model knows of a machine. */
@@ -45,32 +46,24 @@ export interface DecisionPlan {
   readonly warning?: string;
 }
 
-type Guard = RegionCost['guard'];
-
-const under = (guard: Guard, at: Guard): boolean =>
-  at.every((g, i) => guard[i]?.decision === g.decision && guard[i]?.option === g.option);
-
-/** MACs of the dearest path through the region `at`. */
-function dearest(table: readonly RegionCost[], at: Guard): number {
-  const own = table.filter((r) => r.guard.length === at.length && under(r.guard, at));
-  const children = new Map<string, Set<number>>();
-  for (const { guard } of table.filter((r) => r.guard.length > at.length && under(r.guard, at))) {
-    const { decision, option } = guard[at.length]!;
-    children.set(decision, (children.get(decision) ?? new Set()).add(option));
-  }
-  const inner = [...children].map(([decision, options]) =>
-    Math.max(...[...options].map((option) => dearest(table, [...at, { decision, option }]))),
+/** MACs that lie behind each option of a decision, each on its dearest path. */
+const behind = (
+  regions: readonly RegionCost[],
+  decisions: readonly Decision[],
+  { name, options }: Decision,
+): number[] => {
+  const paths = { decisions, regions: regions.filter((r) => r.guard.some((g) => g.decision === name)) };
+  const outer = paths.regions[0]?.guard ?? [];
+  const fixed = Object.fromEntries(
+    outer
+      .slice(
+        0,
+        outer.findIndex((g) => g.decision === name),
+      )
+      .map((g) => [g.decision, g.option]),
   );
-  return [...own.map((r: CostVector) => r.macs), ...inner].reduce((a, b) => a + b, 0);
-}
-
-/** MACs that lie behind each option of a decision. */
-function behind(table: readonly RegionCost[], { name, options }: Decision): number[] {
-  const region = table.find((r) => r.guard.some((g) => g.decision === name));
-  if (!region) return options.map(() => 0);
-  const depth = region.guard.findIndex((g) => g.decision === name);
-  return options.map((_, option) => dearest(table, [...region.guard.slice(0, depth), { decision: name, option }]));
-}
+  return options.map((_, option) => extremeMacs(paths, Math.max, { ...fixed, [name]: option }));
+};
 
 /** All nodes that `from` needs, decisions seen through their options and values only: no scores, no heads of exits. */
 function body(from: readonly Tensor[]): Set<Node> {
@@ -128,10 +121,11 @@ export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): Decis
       fresh.reduce((sum, n) => sum + n.op.macs(n), 0),
     );
   }
+  const decisions = joins.map((join) => join.attrs.decision);
   return joins.map((join) => {
     const { decision } = join.attrs;
     const ownMacs = own.get(join)!;
-    const guardedMacs = decision.kind === 'keep' ? saved(alone, decision) : guarded(behind(table, decision));
+    const guardedMacs = decision.kind === 'keep' ? saved(alone, decision) : guarded(behind(table, decisions, decision));
     const guardedMicroseconds = guardedMacs / machine.macsPerMicrosecond;
     const copiedBytes = crossing.get(join) ?? 0;
     const ownMicroseconds =

@@ -20,7 +20,7 @@ import {
   takeToken,
   transformerLayer,
 } from '../nn/index.ts';
-import { dense, keepChannels, keepHeads, keepTokens, mixture, skip } from './blocks/index.ts';
+import { dense, experts, keepChannels, keepHeads, keepTokens, mixture, skip, widths } from './blocks/index.ts';
 import { costTable, pathCost } from './cost.ts';
 import { masked } from './lower/masked.ts';
 import { sparse } from './lower/sparse.ts';
@@ -79,8 +79,8 @@ describe('what is kept', () => {
 
   it('stays within what an earlier decision kept, and the first units may always be kept', async () => {
     const made = net({ input: [4], ...quiet }, (x) => {
-      const first = keep({ score: x, rule: { count: 2 }, always: 1, name: 'first' });
-      const second = keep({ score: mul(x, -1), rule: { count: 3 }, mask: first.mask, name: 'second' });
+      const first = keep({ score: x, rule: { count: 3 }, always: 1, name: 'first' });
+      const second = keep({ score: mul(x, -1), rule: { count: 2 }, mask: first.mask, name: 'second' });
       return add(first.mask, second.mask);
     });
     const x = ndarray('float32', [2, 4], [-5, 1, 2, 3, 9, 3, 2, 1]);
@@ -246,6 +246,25 @@ describe('refused while tracing', () => {
       () => keepChannels(source, 4, { saliency: (t) => linear(pooled(t), 5) }),
       /saliency should be \[N, 4\].*got \[N, 5\]/,
     ],
+    [
+      'a second stage that keeps as many as the first has left',
+      () => {
+        const first = keepTokens(tokens(), { share: 0.7, name: 'one' });
+        keepTokens(first.tokens, { share: 0.7, mask: first.mask, name: 'two' });
+      },
+      /"two" would keep 4 of all 5 units, but "one" has left 4: nothing would be dropped; counts and shares are of all/,
+    ],
+    [
+      'edges of other signatures',
+      () => dense([source, source], (t, k) => conv(t, 4 + k)),
+      /edge 1 returns float32\[N, 4, .* but edge 2 returns float32\[N, 5, .*; all must return the same signature/,
+    ],
+    [
+      'experts of other signatures, which a sum would broadcast',
+      () => experts(source, [(t) => reduceMean(t, [2, 3], true), (t) => t, (t) => t], { top: 2 }),
+      /expert 1 returns .*1, 1\] but expert 2 returns/,
+    ],
+    ['a threshold of kernels above all', () => mixture(source, 4, { kernels: 2, threshold: 2 }), /below 1, got 2/],
     ['weights of rank 3', () => weigh(tokens()), /weights are \[N, units\], got \[N, 5, 8\]/],
     ['a weight that is none', () => weigh(pooled(source), { threshold: Number.NaN }), /got NaN/],
     ['one source', () => dense([source], (t) => conv(t, 4)), /at least two sources, got 1/],
@@ -279,10 +298,22 @@ describe('refused while tracing', () => {
   it('a decision that would see what is computed after it', () => {
     let later: Tensor | undefined;
     const score = () => later!;
+    const [gate] = [] as Tensor[];
+    const same = (t: Tensor): Tensor => t;
     for (const decide of [
       () => keep({ score, rule: { count: 1 } }),
       () => weigh(score),
       () => select({ score, options: { a: () => source, b: () => source } }),
+      () => skip(source, same, { gate: score }),
+      () => skip(source, same, { gate: gate! }),
+      () => widths(source, [1, 0.5], same, { gate: gate! }),
+      () => experts(source, [same, same], { router: score }),
+      () => experts(source, [same, same, same], { router: gate!, top: 2 }),
+      () => dense([source, source], same, { weights: score }),
+      () => keepTokens(tokens(), { count: 2, score }),
+      () => keepHeads(tokens(), { heads: 2, count: 1, score: gate! }),
+      () => keepChannels(source, 4, { saliency: score }),
+      () => mixture(source, 4, { kernels: 2, weights: gate! }),
     ])
       expect(() =>
         net(image, (x) => {

@@ -99,6 +99,12 @@ export function keep(options: KeepOptions): KeptUnits {
       ...{ name: scoped(), kind: 'keep', family, options: [exact('keep'), exact('drop')], units, always },
       ...ruleOf(rule, units, always),
     };
+    if (before?.rule === 'top' && decision.rule === 'top' && decision.own >= before.own)
+      throw new DynaError(
+        'usage',
+        `"${decision.name}" would keep ${decision.own} of all ${units} units, but "${before.name}" has left ${before.own}: nothing would be dropped`,
+        { fix: 'counts and shares are of all units, also behind an earlier stage: give a smaller one' },
+      );
     const values = typeof held === 'function' ? held() : held;
     const inputs = [score, ...(mask ? [mask] : []), ...values.map((v) => v.x)];
     const axes = values.map((v) => v.axis);

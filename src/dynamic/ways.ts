@@ -1,6 +1,6 @@
 import { DynaError } from '../errors.ts';
 import { costTable, pathCost } from './cost.ts';
-import type { SelectDecision } from './decision.ts';
+import { groupsOf, type SelectDecision } from './decision.ts';
 import { type Choices, type FixedChoice, fixedScores } from './lower/static.ts';
 import { extremeMacs } from './paths.ts';
 import { decisionsOf, type Net } from './traced.ts';
@@ -62,11 +62,23 @@ export const everyWay = (net: Net): Choices[] =>
     .map((w) => w.choices)
     .reverse();
 
+/** Whether choices so far keep to how many of each group run. */
+function keepsGroups(decisions: readonly SelectDecision[]): (way: ReadonlyMap<string, number>) => boolean {
+  const groups = groupsOf(decisions);
+  return (way) =>
+    groups.every(({ members, take }) => {
+      const taken = members.flatMap((d) => way.get(d.name) ?? []);
+      const run = taken.filter((option) => option === 0).length;
+      return taken.length === 0 || (run <= take && run + members.length - taken.length >= take);
+    });
+}
+
 /** The same where there are no more than `most`, else undefined. */
 export function waysUpTo(net: Net, most: number): Way[] | undefined {
   const decisions = selects(net);
   const needs = conditions(net);
   const table = costTable(net);
+  const possible = keepsGroups(decisions);
   let open: ReadonlyMap<string, number>[] = [new Map()];
   for (const { name, options } of decisions) {
     open = open.flatMap((way) =>
@@ -74,6 +86,7 @@ export function waysUpTo(net: Net, most: number): Way[] | undefined {
         ? options.map((_, k) => new Map([...way, [name, k]]))
         : [way],
     );
+    open = open.filter(possible);
     if (open.length > most) return undefined;
   }
   const word = wordsOf(net);

@@ -9,9 +9,20 @@ import {
   type Net,
   type SelectDecision,
 } from '../dynamic/index.ts';
-import { concat, input, reduceMean, sigmoid, softmax, sub, type Tensor } from '../graph/index.ts';
-import type { Schedule } from '../nn/index.ts';
-import { type DecisionTraining, type LossTerm, type LossView, straightUnits, type Weighed } from './decisions/index.ts';
+import {
+  cast,
+  concat,
+  greaterOrEqual,
+  input,
+  reduceMean,
+  sigmoid,
+  softmax,
+  split,
+  sub,
+  type Tensor,
+} from '../graph/index.ts';
+import { type Schedule, stopGradient } from '../nn/index.ts';
+import { type DecisionTraining, type LossTerm, type LossView, straightUnits } from './decisions/index.ts';
 import type { NoiseInput } from './prepare.ts';
 
 /** A number that the host feeds at each step. */
@@ -24,7 +35,7 @@ export interface ScalarInput {
  * How one decision goes in training, and the softmax of its options' logits, [N, K]. A decision about units has two columns:
  * the shares that are kept and dropped.
  */
-export type DecidedJoin = Weighed & { readonly decision: Decision; readonly probabilities: Tensor };
+export type DecidedJoin = LossView['decisions'][number];
 
 /** A net whose decisions (but exits) are mixed for training. */
 export interface Decided {
@@ -55,6 +66,13 @@ function shares(mask: Tensor): Tensor {
   return concat([kept, sub(1, kept)], 1);
 }
 
+/** The choice between two options as the shipped net makes it, [N, 2]; no gradient flows through it. */
+function firstIsBest(logits: Tensor): Tensor {
+  const [first, second] = split(stopGradient(logits), [1, 1], 1) as [Tensor, Tensor];
+  const taken = cast(greaterOrEqual(first, second), 'float32');
+  return concat([taken, sub(1, taken)], 1);
+}
+
 /** Puts a way of training in the place of the hard choices. Exits stay: each of their answers has a loss of its own. */
 export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraining): Decided {
   // In the order in which they were written, which is that of their scores: an outer decision comes before those in it.
@@ -73,16 +91,25 @@ export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraini
       return input(name, shape);
     };
   const weigh = (decision: SelectDecision, logits: Tensor): Tensor => {
+    const common = { decision, logits, probabilities: softmax(logits, 1) };
+    if (decision.among) {
+      const weights = firstIsBest(logits);
+      decisions.push({ ...common, weights, fixed: true });
+      return weights;
+    }
     const place = { index: written.indexOf(decision.name), count: written.length };
     const weighed = way.weigh({ decision, logits, ...place, uniform: uniform(decision), scalar });
-    decisions.push({ decision, probabilities: softmax(logits, 1), ...weighed });
+    decisions.push({ ...common, ...weighed });
     return weighed.weights;
   };
   const keeping = way.keep ?? straightUnits;
   const mask: MaskUnits = (decision, score, learns) => {
     const own = learns === 'winners' ? hardMask(decision, score, learns) : undefined;
     const made = own ?? keeping({ decision, score, uniform: uniform(decision), scalar });
-    decisions.push({ decision, weights: shares(made), probabilities: shares(sigmoid(score)) });
+    decisions.push({
+      ...{ decision, weights: shares(made), probabilities: shares(sigmoid(score)) },
+      ...(own ? { fixed: true } : {}),
+    });
     return made;
   };
   const made = mixed(outputs, weigh, mask);

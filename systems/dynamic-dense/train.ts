@@ -13,7 +13,7 @@ const recipe: Recipe = { epochs: 40, batch: 16, rate: 2e-3, warmup: 0.2, decay: 
  * Edges fade out around their threshold, ever more sharply, until a hard choice does the same; which of them save the MACs is
  * left to training. No noise: the attention itself is what is learned.
  */
-export const dropping = { temperature: [0.3, 0.005], macs: 0.7 } as const;
+export const dropping = { temperature: [6, 0.1], macs: 0.7 } as const;
 
 const options: Pick<TrainOptions, 'decisions' | 'cost'> = {
   decisions: softMixture({ temperature: exponential(...dropping.temperature) }),

@@ -1,5 +1,5 @@
 import type { Net, Trained } from 'dynaneural';
-import { decisionsOf, type Thresholds } from 'dynaneural/dynamic';
+import { decisionsOf, edgeThreshold, type Thresholds } from 'dynaneural/dynamic';
 import { type Context, phase } from '../shared/context.ts';
 import { weightsDigest } from '../shared/fit.ts';
 import { atRandom, byWeight, cheapest, dealt, edgeName, keptUntil, mostTaken, type Setting } from './choose.ts';
@@ -50,9 +50,9 @@ export interface Trial {
   };
 }
 
-/** Thresholds of all decisions for a weight to drop under: the score is the trained one less the edge's weight. */
+/** Thresholds of all decisions for a weight to drop under. */
 const droppingUnder = (net: Net, weight: number): Thresholds =>
-  Object.fromEntries(decisionsOf(net).map((d) => [d.name, TRAINED_AT - weight]));
+  Object.fromEntries(decisionsOf(net).map((d) => [d.name, edgeThreshold(TRAINED_AT, weight)]));
 
 const average = (list: readonly Precision[]): Precision => {
   const of = (f: (p: Precision) => number) => list.reduce((sum, p) => sum + f(p), 0) / list.length;

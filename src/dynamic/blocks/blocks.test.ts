@@ -2,12 +2,24 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { largestDifference } from '../../../test/support/difference.ts';
 import { outputsOf, row, runAll } from '../../../test/support/run.ts';
 import { Random } from '../../data/index.ts';
-import { type NDArray, ndarray, placement, reshape, scope, sizeOf, type Tensor, toNumbers } from '../../graph/index.ts';
+import {
+  constant,
+  mul,
+  type NDArray,
+  ndarray,
+  placement,
+  reshape,
+  scope,
+  sizeOf,
+  type Tensor,
+  toNumbers,
+} from '../../graph/index.ts';
 import { classify, conv, gate, linear, materialize, pooled, residual, sharedWeights } from '../../nn/index.ts';
 import { costTable } from '../cost.ts';
 import { isSelect } from '../decision.ts';
 import type { Thresholds } from '../lower/choice.ts';
 import { masked } from '../lower/masked.ts';
+import { mixed } from '../lower/mixed.ts';
 import { sparse } from '../lower/sparse.ts';
 import { cut } from '../lower/static.ts';
 import { ownViews } from '../lower/views.ts';
@@ -241,6 +253,21 @@ describe('widths', () => {
     const macs = costTable(made).flatMap((r) => (r.guard[0]?.decision === 'width1' ? [r.macs] : []));
     expect(macs).toEqual([2, 1, 0.5].map((f) => f * 8 * 8 * 9 * 8 * 16 * 1));
   });
+});
+
+it('an expert answers times its own share, also where training draws one that is not the best', async () => {
+  const made = net({ input: [3], classes: 3 }, (x) =>
+    experts(
+      x,
+      [1, 10, 100].map((f) => (t: Tensor) => mul(t, f)),
+      { router: (t) => t },
+    ),
+  );
+  const third = () => constant(ndarray('float32', [1, 3], [0, 0, 1]));
+  const { outputs } = mixed([made.output], third);
+  const [ran] = await runAll({ y: outputs[0]! }, new Map(), [ndarray('float32', [1, 3], [2, 1, 0])]);
+  const share = 1 / (Math.exp(2) + Math.exp(1) + 1);
+  for (const [k, v] of [200, 100, 0].entries()) expect(toNumbers(ran!.y!)[k]).toBeCloseTo(share * v, 4);
 });
 
 describe('what does not fit is refused', () => {

@@ -2,6 +2,7 @@ import { DynaError } from '../../errors.ts';
 import { formatShape, mul, type Tensor, unsqueeze } from '../../graph/index.ts';
 import { type ConvLayerOptions, channelSaliency, conv } from '../../nn/index.ts';
 import { type KeepRule, type KeptValue, keep } from '../units.ts';
+import { policyIn } from './parts.ts';
 
 export interface KeepChannelsOptions extends Omit<ConvLayerOptions, 'name'> {
   /** How much each output channel matters to an input, [N, channels], from 0 on; `channelSaliency` by default. */
@@ -27,11 +28,12 @@ export interface KeepChannelsOptions extends Omit<ConvLayerOptions, 'name'> {
  * for (const width of [64, 128, 256]) x = keepChannels(x, width, { keep: 0.5, stride: 2, norm: 'batch', activation: 'relu' })
  */
 export function keepChannels(x: Tensor, channels: number, options: KeepChannelsOptions = {}): Tensor {
-  const { saliency = channelSaliency, keep: wanted = 0.5, name, ...own } = options;
+  const { saliency: given, keep: wanted = 0.5, name, ...own } = options;
   const rule: KeepRule = typeof wanted === 'number' ? { share: wanted } : wanted;
   let worth: Tensor | undefined;
   const score = (): Tensor => {
-    worth = typeof saliency === 'function' ? saliency(x, channels) : saliency;
+    const own = typeof given === 'function' ? (t: Tensor) => given(t, channels) : given;
+    worth = policyIn('saliency' in options ? { own: own! } : {}, 'own', x, (t) => channelSaliency(t, channels));
     if (worth.rank !== 2 || worth.shape[1] !== channels)
       throw new DynaError(
         'shape',

@@ -1,6 +1,7 @@
 import type { Tensor } from '../../graph/index.ts';
 import { gate, multiHeadAttention, takeToken } from '../../nn/index.ts';
 import { type KeepRule, keep } from '../units.ts';
+import { policyIn } from './parts.ts';
 
 export type KeepHeadsOptions = KeepRule & {
   /** Must divide the width of the tokens. */
@@ -25,14 +26,14 @@ export type KeepHeadsOptions = KeepRule & {
  * @example t = add(t, keepHeads(layerNorm(t), { heads: 4, threshold: 0 }))
  */
 export function keepHeads(tokens: Tensor, options: KeepHeadsOptions): Tensor {
-  const { heads, score, mask, name, ...rule } = options;
+  const { heads, score: _, mask, name, ...rule } = options;
   // Dropped tokens must not speak for the others: the class token does.
   const seen = mask ? takeToken(tokens) : tokens;
-  const worth = score ?? (() => gate(seen, { outputs: heads, bias: new Array<number>(heads).fill(1) }));
+  const worth = () => gate(seen, { outputs: heads, bias: new Array<number>(heads).fill(1) });
   const kept = keep({
     ...{ family: 'heads', rule: rule as KeepRule },
     ...(name === undefined ? {} : { name }),
-    score: () => (typeof worth === 'function' ? worth(tokens) : worth),
+    score: () => policyIn(options, 'score', tokens, worth),
   });
   return multiHeadAttention(tokens, { heads, headGate: kept.mask, ...(mask ? { mask } : {}) });
 }

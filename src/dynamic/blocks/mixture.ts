@@ -1,8 +1,10 @@
+import { DynaError } from '../../errors.ts';
 import { interceptParams, type Tensor } from '../../graph/index.ts';
 import { activate, layer, type MixtureConvOptions, mixtureConv, type RoutingOptions, routing } from '../../nn/index.ts';
 import { normalize } from '../../nn/layers/conv.ts';
 import { alone } from '../lower/alone.ts';
 import { weigh } from '../units.ts';
+import { policyIn } from './parts.ts';
 
 export interface MixtureOptions
   extends Omit<MixtureConvOptions, 'weights' | 'form'>,
@@ -30,18 +32,15 @@ export interface MixtureOptions
  */
 export const mixture = (x: Tensor, channels: number, options: MixtureOptions): Tensor =>
   layer('mixture', options, () => {
-    const {
-      weights: given,
-      routing: kind,
-      temperature,
-      threshold,
-      norm = false,
-      activation = false,
-      ...rest
-    } = options;
+    const { weights: _, routing: kind, temperature, threshold, norm = false, activation = false, ...rest } = options;
     const how = { ...(kind ? { activation: kind } : {}), ...(temperature === undefined ? {} : { temperature }) };
-    const wanted = given ?? ((t: Tensor) => routing(t, rest.kernels, { ...how, name: 'routing' }));
-    const weights = weigh(() => (typeof wanted === 'function' ? wanted(x) : wanted), {
+    if (threshold !== undefined && !(threshold >= 0 && threshold < 1))
+      throw new DynaError(
+        'usage',
+        `the weight up to which kernels are left out is from 0 to below 1, got ${threshold}`,
+      );
+    const usual = (t: Tensor): Tensor => routing(t, rest.kernels, { ...how, name: 'routing' });
+    const weights = weigh(() => policyIn(options, 'weights', x, usual), {
       ...{ family: 'kernels', name: 'kernels' },
       ...(threshold === undefined ? {} : { threshold }),
     });

@@ -1,7 +1,8 @@
 import { DynaError } from '../../errors.ts';
 import { formatShape, neg, reshape, slice, type Tensor } from '../../graph/index.ts';
-import { gate as defaultGate } from '../../nn/index.ts';
+import { gate } from '../../nn/index.ts';
 import { select } from '../net.ts';
+import { policyIn } from './parts.ts';
 
 export interface SkipOptions {
   /**
@@ -38,11 +39,11 @@ function single(logits: Tensor): Tensor {
  * @example x = skip(x, (t) => residual(residual(t, 64), 64))
  */
 export function skip(x: Tensor, layers: (x: Tensor) => Tensor, options: SkipOptions = {}): Tensor {
-  const { gate = defaultGate, shortcut = (t: Tensor) => t, name } = options;
+  const { shortcut = (t: Tensor) => t, name } = options;
   return select({
     family: 'skip',
     ...(name === undefined ? {} : { name }),
-    score: () => neg(single(typeof gate === 'function' ? gate(x) : gate)),
+    score: () => neg(single(policyIn(options, 'gate', x, gate))),
     options: { run: () => layers(x), skip: () => shortcut(x) },
   });
 }

@@ -2,6 +2,7 @@ import { DynaError } from '../../errors.ts';
 import { formatShape, reshape, type Tensor } from '../../graph/index.ts';
 import { layerNorm, linear } from '../../nn/index.ts';
 import { type KeepRule, keep } from '../units.ts';
+import { policyIn } from './parts.ts';
 
 export type KeepTokensOptions = KeepRule & {
   /** How much each token is worth, [N, T] or [N, T, 1]; by default a linear map of the normalised tokens. */
@@ -46,12 +47,12 @@ export function keepTokens(
 ): { readonly tokens: Tensor; readonly mask: Tensor } {
   if (tokens.rank !== 3)
     throw new DynaError('shape', `tokens [N, T, D] are expected, got ${formatShape(tokens.shape)}`);
-  const { score = worth, mask, always = 1, name, ...rule } = options;
+  const { score: _, mask, always = 1, name, ...rule } = options;
   const kept = keep({
     ...{ family: 'tokens', rule: rule as KeepRule, always },
     ...(name === undefined ? {} : { name }),
     ...(mask ? { mask } : {}),
-    score: () => flat(typeof score === 'function' ? score(tokens) : score),
+    score: () => flat(policyIn(options, 'score', tokens, worth)),
     values: [{ x: tokens, axis: 1 }],
   });
   return { tokens: kept.values[0]!, mask: kept.mask };

@@ -1,7 +1,8 @@
 import { DynaError } from '../../errors.ts';
 import { formatShape, slice, type Tensor } from '../../graph/index.ts';
-import { gate as defaultGate, sharedWeights } from '../../nn/index.ts';
+import { gate, sharedWeights } from '../../nn/index.ts';
 import { select } from '../net.ts';
+import { policyIn } from './parts.ts';
 
 export interface WidthsOptions {
   /** Logits [N, widths], the largest wins; by default `gate` on x. */
@@ -46,12 +47,12 @@ export function widths(
   const falling = list.every((w, i) => w > 0 && w <= 1 && (i === 0 ? w === 1 : w < list[i - 1]!));
   if (list.length < 2 || !falling)
     throw new DynaError('usage', `widths are shares that fall from 1, such as [1, 0.5], got [${list.join(', ')}]`);
-  const { gate = (t: Tensor) => defaultGate(t, { outputs: list.length }), name } = options;
+  const { name } = options;
   const shared = sharedWeights(prefix);
   return select({
     family: 'width',
     ...(name === undefined ? {} : { name }),
-    score: () => (typeof gate === 'function' ? gate(x) : gate),
+    score: () => policyIn(options, 'gate', x, (t) => gate(t, { outputs: list.length })),
     options: Object.fromEntries(list.map((share) => [`x${share}`, () => shared(() => layers(x, share))])),
   });
 }

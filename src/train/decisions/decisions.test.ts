@@ -182,10 +182,13 @@ test.each([
   ['a rate above 1', () => rateTarget({ mix: 1.5 })],
   ['a share of the MACs above 1', () => macTarget(1.2)],
   ['a negative price', () => macPrice(-1)],
+  ['a weight below 0', () => rateTarget(0.5, { weight: -1 })],
+  ['a weight that is none', () => macTarget(0.5, { weight: Number.NaN })],
+  ['a target that falls for longer than the training', () => macTarget(0.5, { tighten: 2 })],
   ['a temperature of 0', () => gumbel({ temperature: 0 })],
   ['a curriculum beyond the training', () => reinforce({ curriculum: 2 })],
 ])('%s is refused', (_, make) => {
-  expect(make).toThrow(/(share|number|above 0).*got/);
+  expect(make).toThrow(/(share|number|above 0|from 0 to 1).*got/);
 });
 
 test('a cost is refused where only exits decide: nothing would answer to it', async () => {
@@ -197,6 +200,6 @@ test('a cost is refused where only exits decide: nothing would answer to it', as
 
 test('rates for decisions that the net does not have are refused', async () => {
   await expect(
-    train(gated(), { ...shared, data: kinds(640, 4), epochs: 1, cost: rateTarget({ other: 0.5 }) }),
-  ).rejects.toThrow('the rates name none of the decisions mix');
+    train(gated(), { ...shared, data: kinds(640, 4), epochs: 1, cost: rateTarget({ mix: 0.5, other: 0.5 }) }),
+  ).rejects.toThrow('a target rate names "other", but the decisions that it could be for are mix');
 });

@@ -3,7 +3,7 @@ import { everyWidth, experts, net, widths } from '../../dynamic/index.ts';
 import { classify, conv, linear, pooled, sgd } from '../../nn/index.ts';
 import { train } from '../fit.ts';
 import { halves } from '../fixtures/tiny.ts';
-import { loadBalance } from './index.ts';
+import { gumbel, loadBalance, macTarget } from './index.ts';
 
 const slim = () =>
   net({ input: [1, 8, 8], classes: 2 }, (x) => {
@@ -36,6 +36,29 @@ test('paths that name nothing of the net are refused', async () => {
   expect(() => everyWidth(slim(), 'depth')).toThrow('no decision of the family "depth"');
   await expect(train(slim(), { ...options, paths: [{ width1: 'x2' }] })).rejects.toThrow('has no option "x2"');
   await expect(train(slim(), { ...options, paths: [] })).rejects.toThrow('at least one path, got none');
+});
+
+test('the best two experts run in training too, and are kept busy by their shares of the softmax', async () => {
+  const made = net({ input: [1, 8, 8], classes: 2 }, (x) => {
+    x = conv(x, 8, { norm: 'batch', activation: 'relu' });
+    const list = [1, 2, 3, 4].map(() => (t: typeof x) => conv(t, 8, { activation: 'relu' }));
+    return classify(experts(x, list, { top: 2, router: (t) => linear(pooled(t), 4, { name: 'router' }) }));
+  });
+  const rates = async (weight: number) => {
+    const { history } = await train(made, {
+      ...{ data: halves(1280, 1), epochs: 4, batch: 32, optimizer: sgd({ momentum: 0.9 }), lr: 0.05 },
+      ...{ decisions: gumbel(), cost: loadBalance(weight) },
+    });
+    const { rate, cost } = history.at(-1)!;
+    expect(cost).toBeCloseTo(1, 5);
+    return Object.entries(rate!).flatMap(([name, r]) => (name.endsWith('/run') || !name.endsWith('/none') ? [r] : []));
+  };
+  const [free, balanced] = [await rates(0), await rates(1)];
+  for (const all of [free, balanced]) expect(all.reduce((a, b) => a + b)).toBeCloseTo(2, 4);
+  expect(Math.max(...balanced) - Math.min(...balanced)).toBeLessThan(Math.max(...free) - Math.min(...free));
+  await expect(train(made, { data: halves(64, 1), epochs: 1, batch: 32, cost: macTarget(0.5) })).rejects.toThrow(
+    /cannot move "experts1\/expert1\/choice": how much it takes is part of the net/,
+  );
 });
 
 test('load balance keeps all experts busy', async () => {

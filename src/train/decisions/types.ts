@@ -33,14 +33,24 @@ export interface Weighed {
   readonly entropy?: Tensor;
 }
 
+/** How one decision goes, and what it was decided by. */
+export interface Decided extends Weighed {
+  readonly decision: Decision;
+  /** Of options, [N, K]; units have none. */
+  readonly logits?: Tensor;
+  /** The softmax of the options' logits, [N, K]; of units the shares kept and dropped. */
+  readonly probabilities: Tensor;
+  /** How much is taken is part of the net (the best two, the winning half), so no term of the loss can move it. */
+  readonly fixed?: true;
+}
+
 /** What terms of the loss may look at. */
 export interface LossView {
   /** The task's loss of each input, [N]. */
   readonly losses: Tensor;
   /** Expected MACs of each input as a share of the dearest path, [N]. */
   readonly cost: Tensor;
-  /** With the softmax of each decision's logits, [N, K]. */
-  readonly decisions: readonly (Weighed & { readonly decision: Decision; readonly probabilities: Tensor })[];
+  readonly decisions: readonly Decided[];
   scalar(name: string): Tensor;
 }
 

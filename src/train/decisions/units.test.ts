@@ -17,7 +17,8 @@ import { classify, linear, pooled, sgd } from '../../nn/index.ts';
 import { compile } from '../../runtime/index.ts';
 import { decide } from '../decide.ts';
 import { train } from '../fit.ts';
-import { exponential, gumbel, keepTarget, reinforce, softMixture } from './index.ts';
+import { halves } from '../fixtures/tiny.ts';
+import { exponential, gumbel, keepTarget, macTarget, rateTarget, reinforce, softMixture } from './index.ts';
 
 const quiet = { onWarning() {} };
 
@@ -139,10 +140,20 @@ describe('refused', () => {
     expect(make).toThrow(message);
   });
 
+  test('targets for what wins by the rule of the net: nothing would answer to them', async () => {
+    const made = net({ input: [1, 8, 8], classes: 2, onWarning() {} }, (x) =>
+      classify(keepChannels(x, 8, { keep: 0.5, name: 'gated' })),
+    );
+    for (const cost of [keepTarget(0.1), rateTarget(0.1), macTarget(0.5), rateTarget({ gated: 0.5 })])
+      await expect(train(made, { ...shared, data: halves(64, 1), epochs: 1, cost })).rejects.toThrow(
+        /cannot move "gated": how much it takes is part of the net; give its block another count, share/,
+      );
+  });
+
   test('shares of decisions that the net does not have, and rewards where no options are drawn', async () => {
     const data = needles(64, 1);
     await expect(train(finder(), { ...shared, data, epochs: 1, cost: keepTarget({ other: 0.5 }) })).rejects.toThrow(
-      /the shares name none of the net's decisions about units; it has the decisions tokens/,
+      /a target of kept units names "other", but the decisions that it could be for are tokens/,
     );
     await expect(train(finder(), { ...shared, data, epochs: 1, decisions: reinforce() })).rejects.toThrow(
       /reinforce draws options.*tokens.*train units with gumbel/,

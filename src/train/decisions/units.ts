@@ -18,6 +18,7 @@ import {
 } from '../../graph/index.ts';
 import { stopGradient } from '../../nn/index.ts';
 import { straightThrough } from './choose.ts';
+import { checkWeight, targeted } from './cost.ts';
 import type { LossTerm, UnitsMeeting } from './types.ts';
 
 /** A unit's logit: how far its score is above the threshold; the highest scores have no threshold but their own. */
@@ -90,20 +91,15 @@ export function keepTarget(
   for (const value of typeof share === 'number' ? [share] : Object.values(share))
     if (!(value > 0 && value <= 1))
       throw new DynaError('usage', `the share of units to keep is above 0 and at most 1, got ${value}`);
+  checkWeight(weight);
   return {
     name: 'keep',
     of({ decisions }) {
-      const terms = decisions.flatMap(({ decision, weights }) => {
-        const target = typeof share === 'number' ? share : share[decision.name];
-        if (decision.kind !== 'keep' || target === undefined) return [];
+      const units = decisions.filter((d) => d.decision.kind === 'keep');
+      const terms = targeted('a target of kept units', units, share).map(({ decided: { weights }, target }) => {
         const off = sub(meanAll(slice(weights, [{ axis: 1, start: 0, end: 1 }])), target);
-        return [mul(off, off)];
+        return mul(off, off);
       });
-      if (terms.length === 0)
-        throw new DynaError(
-          'usage',
-          `the shares name none of the net's decisions about units; it has the decisions ${decisions.map((d) => d.decision.name).join(', ')}`,
-        );
       return mul(
         terms.reduce((a, b) => add(a, b)),
         weight / terms.length,
