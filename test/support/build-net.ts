@@ -1,4 +1,16 @@
-import { exit, keep, keepChannels, mixture, type Net, net, parametersOf, select } from '../../src/dynamic/index.ts';
+import {
+  dense,
+  exit,
+  experts,
+  keep,
+  keepChannels,
+  mixture,
+  type Net,
+  net,
+  parametersOf,
+  select,
+  widths,
+} from '../../src/dynamic/index.ts';
 import {
   add,
   averagePool,
@@ -12,11 +24,22 @@ import {
   param,
   relu,
   reshape,
+  sigmoid,
   sizeOf,
   type Tensor,
   tanh,
 } from '../../src/graph/index.ts';
-import { batchNorm, classify, conv, heNormal, linear, materialize, residual, routing } from '../../src/nn/index.ts';
+import {
+  batchNorm,
+  classify,
+  conv,
+  deformableConv,
+  heNormal,
+  linear,
+  materialize,
+  residual,
+  routing,
+} from '../../src/nn/index.ts';
 import { normal, seeded } from './random.ts';
 import type { Case, Choice, Exit, Layer, NetPlan, Piece } from './random-nets.ts';
 
@@ -63,6 +86,9 @@ class Artist {
       case 'oneOf':
       case 'lazy':
       case 'either':
+      case 'widths':
+      case 'experts':
+      case 'dense':
         return this.choice(x, piece, free);
       default:
         return x.rank === 2 ? this.flat(x, piece) : this.spatial(x, piece, free);
@@ -121,6 +147,8 @@ class Artist {
         const rule = top ? { share: 0.5 } : { threshold: 0.5 };
         return keepChannels(x, own, { keep: rule, norm, saliency, stride: strided(piece.stride) });
       }
+      case 'deformable':
+        return deformableConv(x, piece.width, { activation: 'relu' });
       case 'mixture':
         return mixture(x, piece.width, { kernels: piece.kernels, temperature: 0.3, activation: 'relu' });
       case 'link': {
@@ -172,6 +200,33 @@ class Artist {
         const inner = this.choice(x, piece.inner, false);
         const run = within(() => like(this.pieces(inner, piece.body, false), x));
         return select({ score, options: { skip: () => x, run }, family: 'lazy' });
+      }
+      case 'widths': {
+        const shares = piece.three ? [1, 0.5, 0.25] : [1, 0.5];
+        const inner = (t: Tensor, share: number): Tensor =>
+          t.rank === 2
+            ? linear(linear(t, 8 * share, { activation: 'tanh' }), width(x))
+            : conv(conv(t, 8 * share, { norm: 'batch', activation: 'relu' }), width(x), { norm: 'batch' });
+        return widths(x, shares, inner, { gate: scores(shares.length) });
+      }
+      case 'experts': {
+        const size = x.rank === 2 ? 0 : height(x);
+        const list = piece.bodies.map((body) => (t: Tensor) => {
+          this.memory = [...outer];
+          const result = reshaped(this.pieces(t, body, false), piece.width, size);
+          this.memory = outer;
+          return result;
+        });
+        return experts(x, list, { top: piece.top, router: scores(list.length) });
+      }
+      case 'dense': {
+        const earlier =
+          this.from(piece.from, (t) => t.rank === x.rank && (t.rank === 2 || height(t) >= height(x))) ?? x;
+        const edge = (t: Tensor): Tensor =>
+          t.rank === 2
+            ? linear(t, piece.width, { activation: 'relu' })
+            : conv(t, piece.width, { stride: height(t) / height(x), activation: 'relu' });
+        return like(dense([earlier, x], edge, { weights: () => sigmoid(scores(2)), threshold: 0.5 }), x);
       }
       case 'either': {
         const other = relu(like(this.from(piece.from, (t) => t.rank === 2 || height(t) >= height(x)) ?? x, x));

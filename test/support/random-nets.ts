@@ -19,6 +19,8 @@ export type Layer =
       readonly norm: 'batch' | false;
       readonly top: boolean;
     }
+  /** Reads its input at places of its own. */
+  | { readonly kind: 'deformable'; readonly width: number }
   /** Weighs kernels. */
   | { readonly kind: 'mixture'; readonly width: number; readonly kernels: number }
   /** Adds an earlier tensor, projected where its shape differs: a long shortcut. */
@@ -39,6 +41,18 @@ export type Choice =
     }
   /** The inner decision's result is used only inside the outer one. */
   | { readonly kind: 'lazy'; readonly inner: Choice; readonly body: readonly Piece[]; readonly gate: Pick }
+  /** Shares of one set of weights. */
+  | { readonly kind: 'widths'; readonly three: boolean; readonly gate: Pick }
+  /** The best one or two of three bodies. */
+  | {
+      readonly kind: 'experts';
+      readonly bodies: readonly (readonly Piece[])[];
+      readonly width: number;
+      readonly top: 1 | 2;
+      readonly gate: Pick;
+    }
+  /** Two edges, the first of which may be dropped. */
+  | { readonly kind: 'dense'; readonly from: Pick; readonly width: number; readonly gate: Pick }
   /** Neither option computes anything of its own. */
   | { readonly kind: 'either'; readonly from: Pick; readonly gate: Pick };
 
@@ -105,6 +119,7 @@ const layer: fc.Arbitrary<Layer> = fc.oneof(
       top: fc.boolean(),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('deformable' as const), width }) },
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('mixture' as const), width, kernels: fc.integer({ min: 2, max: 3 }) }),
@@ -136,6 +151,18 @@ function choice(depth: number): fc.Arbitrary<Choice> {
       }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('either' as const), from: index, gate: index }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('widths' as const), three: fc.boolean(), gate: index }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('dense' as const), from: index, width, gate: index }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('experts' as const),
+        bodies: fc.array(body, { minLength: 3, maxLength: 3 }),
+        width,
+        top: fc.constantFrom<1 | 2>(1, 2),
+        gate: index,
+      }),
+    },
     ...(depth > 1
       ? [
           {
