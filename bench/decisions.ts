@@ -8,6 +8,7 @@ import {
   decisionsOf,
   decodeTrace,
   extremeMacs,
+  fullThresholds,
   type Model,
   type Net,
   observe,
@@ -19,9 +20,11 @@ import {
   sparse,
   type Thresholds,
   type Trace,
+  thresholdName,
   traceKey,
 } from '../src/dynamic/index.ts';
-import { encodeModel, type NDArray, ndarray, toOnnx } from '../src/graph/index.ts';
+import { thresholdArray } from '../src/dynamic/lower/choice.ts';
+import { encodeModel, type NDArray, ndarray, stripDefaults, toOnnx } from '../src/graph/index.ts';
 import { materialize } from '../src/nn/index.ts';
 import { compile, profile, type Runner } from '../src/runtime/index.ts';
 import { type Case, cases } from './decisions/cases.ts';
@@ -32,12 +35,14 @@ const scale = Number(process.env.DYNANEURAL_BENCH_SCALE ?? 1);
 const rounds = { one: Math.max(2, Math.round(6 * scale)), many: Math.max(3, Math.round(16 * scale)) };
 const session = { intraOpNumThreads: 1 };
 const WANTED = 0.95;
+/** A file that takes nearly all MACs on average guards nothing: units that are only put to zero. */
+const SAVES = 0.98;
 
 const what =
   `realisation: time of what each input's path would take compiled gate-free, over the measured time of the dynamic
 file (wanted: ${WANTED}). speedup: the plain net without the mechanism over the dynamic file, by the clock; macSpeedup: by
 multiply-accumulates. worth: the time of what the decision guards over its own time, both measured (guarded MACs at the plain
-net's speed; dynamic minus ideal time); planned: the same by the planner's model. spent: what one run of the dynamic file for
+net's speed; the dynamic file where all inputs go the full path, minus the plain net); planned: the same by the planner's model. spent: what one run of the dynamic file for
 one input spends its time on. reachedFrom: the smallest size from which on the realisation is as wanted; breakEven: the
 smallest one at which the dynamic file is faster than the plain net. Shares are forced by thresholds at the middle score; units
 kept: half.`.replaceAll('\n', ' ');
@@ -78,7 +83,9 @@ async function even(net: Net, weights: ReadonlyMap<string, NDArray>, x: NDArray)
   const runner = await compile(bytesOf(Object.fromEntries(named), weights), session);
   const out = await runner.run({ input: x });
   await runner.close();
-  for (const [decision] of named) {
+  // What is chosen among peers keeps to how many of them run.
+  const peers = new Set(decisionsOf(net).flatMap((d) => (d.kind === 'select' && d.among ? [d.name] : [])));
+  for (const [decision] of named.filter(([name]) => !peers.has(name))) {
     const { dims, data } = out[decision]!;
     const k = dims[1] ?? 1;
     const columns = Array.from({ length: k }, (_, c) =>
@@ -99,30 +106,42 @@ async function open(net: Net, weights: ReadonlyMap<string, NDArray>): Promise<Fi
   return { bytes, runner: await compile(bytes, session) };
 }
 
+/** The same file where all inputs are sent through everything. */
+async function onFullPath({ bytes }: File, net: Net): Promise<Pick<Racer, 'runner' | 'thresholds'>> {
+  const decisions = decisionsOf(net);
+  const own = fullThresholds(decisions);
+  const thresholds = Object.fromEntries(decisions.map((d) => [thresholdName(d), thresholdArray(d, own[d.name])]));
+  return { runner: await compile(stripDefaults(bytes, Object.keys(thresholds)), session), thresholds };
+}
+
 async function dynamicFile({ net, weights }: Model, thresholds: Thresholds, form: SparseForm): Promise<File> {
   const { output, trace } = sparse(net, thresholds, { form });
   const bytes = bytesOf(trace ? { output, trace } : { output }, weights);
   return { bytes, runner: await compile(bytes, session) };
 }
 
-const timed = async (runner: Runner, input: NDArray): Promise<number> => {
+/** A file, what it is fed with in turn, and thresholds where they are not its own. */
+interface Racer {
+  readonly runner: Runner;
+  readonly inputs: readonly NDArray[];
+  readonly thresholds?: Readonly<Record<string, NDArray>>;
+}
+
+const timed = async ({ runner, thresholds }: Racer, input: NDArray): Promise<number> => {
   const start = performance.now();
-  await runner.run({ input });
+  await runner.run({ input, ...thresholds });
   return performance.now() - start;
 };
 
 /** Interleaved times of several files, each on inputs of its own choice, without the drift of the machine. */
-async function race(
-  files: readonly { readonly runner: Runner; readonly inputs: readonly NDArray[] }[],
-  times: number,
-): Promise<number[][]> {
+async function race(files: readonly Racer[], times: number): Promise<number[][]> {
   const turns: number[][][] = [];
   for (let k = -1; k < times; k++) {
     const turn: number[][] = [];
-    for (const { runner, inputs } of files) {
-      await timed(runner, inputs[0]!);
+    for (const racer of files) {
+      await timed(racer, racer.inputs[0]!);
       const own: number[] = [];
-      for (const input of inputs) own.push(await timed(runner, input));
+      for (const input of racer.inputs) own.push(await timed(racer, input));
       turn.push(own);
     }
     if (k >= 0) turns.push(turn);
@@ -166,12 +185,29 @@ async function measured(one: Case, size: number): Promise<Record<string, unknown
     { runner: single.runner, inputs: rowsOf(members) },
     { runner, inputs: rowsOf(members) },
   ]);
-  const ones = await race([...files, { runner: plain.runner, inputs: rowsOf([0, 1, 2, 3]) }], rounds.one);
+  const some = rowsOf([0, 1, 2, 3, 4, 5, 6, 7]);
+  // The other way to store views of shared weights, in the same race.
+  const sliced = one.views === 'copies' ? [await dynamicFile(plainModel, thresholds, one.form)] : [];
+  const [whole1, whole64] = await Promise.all([single, many].map((file) => onFullPath(file, net)));
+  const ones = await race(
+    [
+      ...files,
+      ...sliced.map((f) => ({ ...f, inputs: some })),
+      { ...whole1!, inputs: some },
+      { runner: plain.runner, inputs: some },
+    ],
+    rounds.one,
+  );
   const share = ideals.map((i) => i.members.length / BATCH);
   const dynamic1 = mean(share.map((s, i) => s * median(ones[2 * i]!))) * share.length;
   const ideal1 = mean(share.map((s, i) => s * median(ones[2 * i + 1]!))) * share.length;
   const batches = await race(
-    [many, ...ideals, plain].map(({ runner }) => ({ runner, inputs: [x] })),
+    [
+      ...[many, ...ideals].map(({ runner }) => ({ runner, inputs: [x] })),
+      ...sliced.map((f) => ({ ...f, inputs: [x] })),
+      { ...whole64!, inputs: [x] },
+      { ...plain, inputs: [x] },
+    ],
     rounds.many,
   );
   const ms64 = batches.map((t) => trimmedMean(t) / BATCH);
@@ -187,28 +223,35 @@ async function measured(one: Case, size: number): Promise<Record<string, unknown
   const macs64 = await macsOf(many, keyMany, x);
   const plans = plan(net);
   const guarded = Math.min(...plans.map((p) => p.guardedMacs)) / plainMacs;
-  /** How many times its own time a decision guards; several share what the file takes above the ideal. */
-  const worth = (dynamic: number, ideal: number, plainMs: number): number | null =>
-    plans.length === 0
+  /** How many times its own time a decision guards; several share what the file takes above the plain net on the full path. */
+  const worth = (full: number, plainMs: number, meanMacs: number): number | null =>
+    plans.length === 0 || meanMacs > SAVES * plainMacs
       ? null
-      : round((guarded * plainMs * plans.length) / Math.max(dynamic - ideal, 0.001 * plainMs), 1);
+      : round((guarded * plainMs * plans.length) / Math.max(full - plainMs, 0.001 * plainMs), 1);
+  const [full1, plain1] = [median(ones.at(-2)!), median(ones.at(-1)!)];
+  const [full64, plain64] = ms64.slice(-2) as [number, number];
   const result = {
     size,
     shares: share.map((s) => round(s)),
     planned: round(Math.min(Number.POSITIVE_INFINITY, ...plans.map((p) => p.ratio)), 1),
     one: {
-      ...{ form: one.form, dynamicMs: round(dynamic1), idealMs: round(ideal1), plainMs: round(median(ones.at(-1)!)) },
-      ...{ realisation: round(ideal1 / dynamic1), speedup: round(median(ones.at(-1)!) / dynamic1) },
-      ...{ macSpeedup: round(plainMacs / macs1), worth: worth(dynamic1, ideal1, median(ones.at(-1)!)) },
+      ...{ form: one.form, dynamicMs: round(dynamic1), idealMs: round(ideal1), plainMs: round(plain1) },
+      ...{ fullPathMs: round(full1), realisation: round(ideal1 / dynamic1), speedup: round(plain1 / dynamic1) },
+      ...{ macSpeedup: round(plainMacs / macs1), worth: worth(full1, plain1, macs1) },
     },
     batch: {
-      ...{ form: 'rows', dynamicMs: round(ms64[0]!), idealMs: round(ideal64), plainMs: round(ms64.at(-1)!) },
-      ...{ realisation: round(ideal64 / ms64[0]!), speedup: round(ms64.at(-1)! / ms64[0]!) },
-      ...{ macSpeedup: round(plainMacs / macs64), worth: worth(ms64[0]!, ideal64, ms64.at(-1)!) },
+      ...{ form: 'rows', dynamicMs: round(ms64[0]!), idealMs: round(ideal64), plainMs: round(plain64) },
+      ...{ fullPathMs: round(full64), realisation: round(ideal64 / ms64[0]!), speedup: round(plain64 / ms64[0]!) },
+      ...{ macSpeedup: round(plainMacs / macs64), worth: worth(full64, plain64, macs64) },
     },
+    bytes: single.bytes.length,
+    ...(sliced[0]
+      ? { slices: { bytes: sliced[0].bytes.length, ms1: round(median(ones.at(-3)!)), ms64: round(ms64.at(-3)!) } }
+      : {}),
     spent,
   };
-  for (const { runner } of new Set([single, many, plain, ...ideals])) await runner.close();
+  for (const { runner } of new Set([single, many, ...sliced, whole1!, whole64!, plain, ...ideals]))
+    await runner.close();
   return result;
 }
 

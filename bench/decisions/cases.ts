@@ -1,6 +1,7 @@
 import {
   type Choices,
   cut,
+  decisionsOf,
   dense,
   exit,
   experts,
@@ -10,6 +11,7 @@ import {
   mixture,
   type Net,
   net,
+  plainOption,
   type SparseForm,
   skip,
   type Trace,
@@ -71,31 +73,16 @@ const stem = (x: Tensor, width: number, stride = 2): Tensor => conv(x, width, { 
 
 /** The options that a trace took, as choices of a static cut-out. */
 const taken = (made: Net, trace: Trace | undefined): Net => {
-  const options = new Map<string, readonly string[]>(decisionOptions(made));
+  const options = new Map(decisionsOf(made).map((d) => [d.name, d.options.map((o) => o.name)]));
   const choices: Record<string, string> = {};
   for (const { decision, value } of trace?.rows ?? [])
     if (typeof value === 'number') choices[decision] = options.get(decision)![value]!;
   return cut(made, choices satisfies Choices);
 };
 
-/** By the names that each decision gives its options. */
-function decisionOptions(made: Net): [string, readonly string[]][] {
-  const found: [string, readonly string[]][] = [];
-  const seen = new Set<Tensor['node']>();
-  const stack = [made.output.node];
-  for (let node = stack.pop(); node; node = stack.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    const { decision } = node.attrs as { decision?: { name: string; options: readonly { name: string }[] } };
-    if (decision) found.push([decision.name, decision.options.map((o) => o.name)]);
-    for (const t of node.inputs) if (t) stack.push(t.node);
-  }
-  return found;
-}
-
 /** As much arithmetic as each choice among peers takes, without choosing. */
 const firstPeers = (made: Net): Net =>
-  cut(made, Object.fromEntries(decisionOptions(made).map(([name, [first]]) => [name, first!])));
+  cut(made, Object.fromEntries(decisionsOf(made).map((d) => [d.name, d.options[plainOption(d)]!.name])));
 
 const select = (rest: Pick<Case, 'name' | 'unit' | 'sizes' | 'make'> & Partial<Case>): Case => ({
   ...{ kind: 'select', form: 'rows', ideal: (made, _, trace) => taken(made, trace), plain: (made) => cut(made) },

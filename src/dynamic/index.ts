@@ -16,6 +16,7 @@ export {
   neutral,
   type Option,
   ownThresholds,
+  plainOption,
   Select,
   type SelectDecision,
   type WeighDecision,

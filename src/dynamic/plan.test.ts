@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { add, concat, flatten, globalAveragePool, reshape, type Tensor } from '../graph/index.ts';
 import { classify, conv, linear } from '../nn/index.ts';
+import { keepChannels } from './blocks/index.ts';
 import { exit, net, select } from './net.ts';
 import { laptop, plan } from './plan.ts';
 
@@ -68,6 +69,19 @@ describe('plan', () => {
       { decision: 'skip', guardedMacs: macs3(4, 4), ownMacs: 4, copiedBytes: 2 * 4 * 4 * 64 },
       { decision: 'width', guardedMacs: 2 * (macs3(4, 4) + macs3(4, 8)), ownMacs: 12, copiedBytes: 2 * 4 * 4 * 64 },
     ]);
+  });
+
+  it('charges the weights that are gathered for kept channels, those of two decisions to both by halves', () => {
+    const gated = (x: Tensor, keep: number) => keepChannels(x, 8, { keep, bias: false });
+    const one = net({ input: [4, 8, 8], classes: 10 }, (x) => classify(gated(x, 0.5)));
+    const first = 2 * 4 * 0.5 * 8 * 4 * 9;
+    expect(plan(one)[0]!.copiedBytes).toBe(first + 2 * 4 * 0.5 * 8 * 10);
+    const two = net({ input: [4, 8, 8], classes: 10 }, (x) => classify(gated(gated(x, 0.5), 0.25)));
+    const between = 2 * 4 * 0.5 * 0.25 * 8 * 8 * 9;
+    // The second saliency looks at what the first one kept.
+    const saliency = 2 * 4 * 0.5 * 8 * 8;
+    const last = 2 * 4 * 0.25 * 8 * 10;
+    expect(plan(two).map((p) => p.copiedBytes)).toEqual([first + between / 2 + saliency, between / 2 + last]);
   });
 
   it('takes the dearest path through decisions inside', () => {

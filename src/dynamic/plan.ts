@@ -2,6 +2,7 @@ import type { Node, Tensor } from '../graph/index.ts';
 import { costTable, macsOf, type RegionCost } from './cost.ts';
 import { crossingBytes } from './crossing.ts';
 import { type Decision, isSelect, type Join, type KeepDecision, optionValues } from './decision.ts';
+import { gatheredBytes } from './gathered.ts';
 import { type DecidingNode, isKeep, type KeepNode } from './keep.ts';
 import { leastKept } from './lower/kept.ts';
 import { extremeMacs } from './paths.ts';
@@ -36,7 +37,10 @@ export interface DecisionPlan {
   readonly guardedMacs: number;
   /** What exists only to decide: the gate's layers, an exit's head. Shared parts count for the earliest decision. */
   readonly ownMacs: number;
-  /** What one input carries into the option that reads most, and back. */
+  /**
+   * What one input carries into the option that reads most, and back; of a decision about units the weights that are gathered
+   * for those that it keeps, in a file for one input.
+   */
   readonly copiedBytes: number;
   readonly guardedMicroseconds: number;
   readonly ownMicroseconds: number;
@@ -107,6 +111,7 @@ export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): Decis
   const table = costTable(net);
   const alone = costTable(net, 'branch');
   const crossing = crossingBytes(net);
+  const gathered = gatheredBytes(net);
   const { bytesPerMicrosecond = Number.POSITIVE_INFINITY } = machine;
   // Weights guard nothing: all that they weigh is computed.
   const joins = decidersOf(net).filter((n): n is Join | KeepNode => isSelect(n) || isKeep(n));
@@ -127,7 +132,7 @@ export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): Decis
     const ownMacs = own.get(join)!;
     const guardedMacs = decision.kind === 'keep' ? saved(alone, decision) : guarded(behind(table, decisions, decision));
     const guardedMicroseconds = guardedMacs / machine.macsPerMicrosecond;
-    const copiedBytes = crossing.get(join) ?? 0;
+    const copiedBytes = crossing.get(join) ?? gathered.get(decision.name) ?? 0;
     const ownMicroseconds =
       machine.gateMicroseconds + copiedBytes / bytesPerMicrosecond + ownMacs / machine.macsPerMicrosecond;
     const ratio = guardedMicroseconds / ownMicroseconds;

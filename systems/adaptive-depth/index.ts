@@ -72,7 +72,7 @@ async function run(cx: Context): Promise<Findings> {
     headline: [MAIN, PROVEN].flatMap((n) => [
       `${n}: speed-up of one image`,
       `${n}: above the static net`,
-      `${n}: above the backbone before any tuning`,
+      `${n}: above static at the same MACs`,
     ]),
     contenders: [
       ...rivals.rows(times[MAIN]!),

@@ -1,0 +1,34 @@
+import { bytesPerElement } from '../graph/array.ts';
+import { placement, sizeOf } from '../graph/index.ts';
+import { formed } from './lower/form.ts';
+import { UnitPlan } from './lower/units/plan.ts';
+import type { Net } from './traced.ts';
+
+/** How many units a decision is taken to keep where scores alone tell. */
+const HALF = 0.5;
+
+/**
+ * How many bytes of weights a file for one input gathers anew in each run, read and written, for each decision about units: what
+ * belongs to dropped channels or heads is left out of them. Weights of two decisions count half for each.
+ */
+export function gatheredBytes(net: Pick<Net, 'output'>): ReadonlyMap<string, number> {
+  const output = formed(net.output, 'branch');
+  const placed = placement([output]);
+  const plan = new UnitPlan([output], 'branch', placed);
+  const bytes = new Map<string, number>();
+  for (const node of placed.nodes)
+    for (const [i, t] of node.inputs.entries()) {
+      if (t?.node.op.leaf !== 'param') continue;
+      const units = plan.wantsOf(node, i);
+      const shares = units.map(({ keep: { attrs } }) => {
+        const { rule, own, units: all } = attrs.decision;
+        return rule === 'top' ? own / all : HALF;
+      });
+      const kept = shares.reduce((a, b) => a * b, 1) * sizeOf(t.shape as number[]) * bytesPerElement(t.dtype);
+      for (const { keep } of units) {
+        const { name } = keep.attrs.decision;
+        bytes.set(name, (bytes.get(name) ?? 0) + (2 * kept) / units.length);
+      }
+    }
+  return bytes;
+}
