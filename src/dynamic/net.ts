@@ -65,7 +65,8 @@ export function net({ onWarning = warnOnce, ...spec }: NetOptions, fn: (x: Tenso
         output = apply(Select, [score, output, logits], { decision, results: 1 });
       const made: Net = { name: spec.name ?? 'net', spec, input: x, output };
       check(made);
-      for (const { warning } of plan(made)) if (warning) onWarning(`${made.name}: ${warning}`);
+      for (const { warning, refused } of plan(made))
+        for (const said of [warning, refused]) if (said) onWarning(`${made.name}: ${said}`);
       return made;
     });
   } finally {
@@ -98,10 +99,9 @@ function check(made: Net): void {
   }
   const depth = nesting(placement([made.output]));
   if (depth > MOST_NESTED)
-    throw new DynaError(
-      'graph',
-      `the net nests ${depth} decisions, ONNX Runtime loads at most ${MOST_NESTED}; use fewer exits`,
-    );
+    throw new DynaError('graph', `the net nests ${depth} decisions, ONNX Runtime loads at most ${MOST_NESTED}`, {
+      fix: 'exits nest one in the other: use fewer, and put other decisions side by side',
+    });
 }
 
 export interface ExitOptions {

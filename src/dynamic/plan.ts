@@ -2,9 +2,9 @@ import type { Node, Tensor } from '../graph/index.ts';
 import { costTable, macsOf, type RegionCost } from './cost.ts';
 import { crossingBytes } from './crossing.ts';
 import { type Decision, isSelect, type Join, type KeepDecision, optionValues } from './decision.ts';
-import { gatheredBytes } from './gathered.ts';
 import { type DecidingNode, isKeep, type KeepNode } from './keep.ts';
 import { leastKept } from './lower/kept.ts';
+import { gatheredBytes, refusals } from './lower/units/outlook.ts';
 import { extremeMacs } from './paths.ts';
 import { decidersOf, type Net } from './traced.ts';
 
@@ -48,6 +48,8 @@ export interface DecisionPlan {
   readonly ratio: number;
   /** A sentence for the author, where the ratio is below 20. */
   readonly warning?: string;
+  /** Another one, where files of some form cannot leave out what it drops. */
+  readonly refused?: string;
 }
 
 /** MACs that lie behind each option of a decision, each on its dearest path. */
@@ -111,10 +113,12 @@ export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): Decis
   const table = costTable(net);
   const alone = costTable(net, 'branch');
   const crossing = crossingBytes(net);
-  const gathered = gatheredBytes(net);
   const { bytesPerMicrosecond = Number.POSITIVE_INFINITY } = machine;
   // Weights guard nothing: all that they weigh is computed.
   const joins = decidersOf(net).filter((n): n is Join | KeepNode => isSelect(n) || isKeep(n));
+  const units = joins.some(isKeep);
+  const gathered = units ? gatheredBytes(net) : new Map<string, number>();
+  const impossible = units ? refusals(net) : new Map<string, string>();
   const claimed = body([net.output]);
   const own = new Map<DecidingNode, number>();
   // In the order in which they were written: a join's score is made there, an exit's join only at the end.
@@ -137,8 +141,12 @@ export function plan(net: Pick<Net, 'output'>, machine: Machine = laptop): Decis
       machine.gateMicroseconds + copiedBytes / bytesPerMicrosecond + ownMacs / machine.macsPerMicrosecond;
     const ratio = guardedMicroseconds / ownMicroseconds;
     const numbers = { guardedMacs, ownMacs, copiedBytes, guardedMicroseconds, ownMicroseconds, ratio };
-    if (ratio >= LEAST_RATIO) return { decision: decision.name, ...numbers };
-    return { decision: decision.name, ...numbers, warning: warn(decision, numbers) };
+    const refused = impossible.get(decision.name);
+    return {
+      ...{ decision: decision.name, ...numbers },
+      ...(ratio >= LEAST_RATIO ? {} : { warning: warn(decision, numbers) }),
+      ...(refused === undefined ? {} : { refused }),
+    };
   });
 }
 

@@ -367,6 +367,12 @@ describe('refused when a file is made, with what to do', () => {
   ])('%s', (_, made, message) => {
     expect(() => sparse(made)).toThrow(message);
     expect(() => masked(made)).not.toThrow();
+    // It is said while the net is traced, not after it was trained.
+    expect(
+      plan(made)
+        .map((p) => p.refused ?? '')
+        .join(),
+    ).toMatch(message);
   });
 
   it('what the mask says is no sum over dropped tokens', async () => {

@@ -1,11 +1,26 @@
-import { bytesPerElement } from '../graph/array.ts';
-import { placement, sizeOf } from '../graph/index.ts';
-import { formed } from './lower/form.ts';
-import { UnitPlan } from './lower/units/plan.ts';
-import type { Net } from './traced.ts';
+import { bytesPerElement } from '../../../graph/array.ts';
+import { placement, sizeOf } from '../../../graph/index.ts';
+import type { Net } from '../../traced.ts';
+import { formed, type SparseForm } from '../form.ts';
+import { UnitPlan } from './plan.ts';
+
+const forms: readonly SparseForm[] = ['rows', 'branch'];
 
 /** How many units a decision is taken to keep where scores alone tell. */
 const HALF = 0.5;
+
+/**
+ * What files of some form will not be able to do, by decision, in words: better known before a net is trained.
+ */
+export function refusals(net: Pick<Net, 'output'>): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const form of forms) {
+    const { refused } = new UnitPlan([formed(net.output, form)], form);
+    for (const [name, why] of refused)
+      if (!found.has(name)) found.set(name, `decision "${name}" cannot be lowered in the form "${form}": ${why}`);
+  }
+  return found;
+}
 
 /**
  * How many bytes of weights a file for one input gathers anew in each run, read and written, for each decision about units: what
