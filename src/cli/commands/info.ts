@@ -52,7 +52,7 @@ function foreign(path: string, model: OnnxModel, file: FileFacts, layers: readon
       '',
       ...(found ? summaryText(found) : operatorText(file, obstacle ?? '')),
       ...notes.map((n) => `  note: ${n}`),
-      ...exitText(exits),
+      ...(found || exits.obstacle !== obstacle ? exitText(exits) : []),
     ],
   };
 }

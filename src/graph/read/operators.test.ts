@@ -201,7 +201,7 @@ const rows: Row[] = [
     row(`${op} 13`, node(op, ['x'], 'y', { axis: 1 }), { inputs: image }),
   ]),
 
-  ...['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceL2'].flatMap((op) => [
+  ...['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceL2', 'ReduceProd'].flatMap((op) => [
     row(`${op} 11`, node(op, ['x'], 'y', { axes: [1, -1], keepdims: 0 }), { opset: 11, inputs: image }),
     row(`${op} 18`, node(op, ['x', 'axes'], 'y', { keepdims: 0 }), {
       opset: 18,

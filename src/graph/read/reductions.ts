@@ -1,8 +1,9 @@
 import * as e from '../ops/elementwise.ts';
+import { gather } from '../ops/indexing.ts';
 import { ints } from '../ops/leaf.ts';
 import { BatchNormalization, BatchNormTraining, LayerNormalization, LogSoftmax, Softmax } from '../ops/norm.ts';
 import { ArgMax, CumSum, ReduceSum, reduceMax, reduceMean, reduceMin, reduceSum } from '../ops/reduce.ts';
-import { flatten, reshape, reshapeLike } from '../ops/reshape.ts';
+import { flatten, reshape, reshapeLike, squeeze } from '../ops/reshape.ts';
 import { reverse } from '../ops/slicing.ts';
 import { formatShape, isConcrete, normalizeAxis } from '../shape.ts';
 import { apply, applyAll, type Operator, type Tensor } from '../tensor.ts';
@@ -63,6 +64,22 @@ function logSumExp(c: Call): readonly Tensor[] {
   const most = reduceMax(x, axes, true);
   const y = e.add(e.log(reduceSum(e.exp(e.sub(x, most)), axes, true)), most);
   return [keep ? y : reduceSum(y, axes)];
+}
+
+/** Factors of a product are multiplied one by one: what is meant are sizes (Keras multiplies axes so), not features. */
+const MOST_FACTORS = 64;
+
+function product(c: Call): readonly Tensor[] {
+  const { x, axes, keep, nothing } = reduction(c);
+  if (nothing) return [x];
+  let y = x;
+  for (const axis of axes) {
+    const count = x.shape[axis];
+    if (typeof count !== 'number' || count < 1 || count > MOST_FACTORS)
+      c.refuse(`products of 1 to ${MOST_FACTORS} numbers are supported, got ${count} along axis ${axis}`);
+    y = Array.from({ length: count }, (_, i) => gather(y, ints([i]), axis)).reduce((a, b) => e.mul(a, b));
+  }
+  return [keep || axes.length === 0 ? y : squeeze(y, axes)];
 }
 
 /** The first of the largest; the smallest is the largest of the negated, the last the first from the other end. */
@@ -158,6 +175,7 @@ export const reductions: Converters = {
   ReduceMean: reduce(reduceMean),
   ReduceMax: extremeOf(reduceMax),
   ReduceMin: extremeOf(reduceMin),
+  ReduceProd: product,
   ReduceL1: reduce(sum, e.abs),
   ReduceL2: reduce(sum, square, e.sqrt),
   ReduceSumSquare: reduce(sum, square),

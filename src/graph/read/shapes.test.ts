@@ -27,6 +27,21 @@ describe('shape arithmetic is folded, also through a batch that has only a name'
     expect(read.outputs.y!.shape).toEqual(['N', 48]);
   });
 
+  test('sizes that are multiplied and compared, as Keras joins and spreads axes', async () => {
+    const nodes = [
+      node('Shape', ['x'], 'shape'),
+      node('Gather', ['shape', 'first'], 'outer'),
+      node('ReduceProd', ['outer'], 'rows', { keepdims: 1 }),
+      node('Max', ['rest', 'rest'], 'most'),
+      node('Concat', ['rows', 'most'], 'target', { axis: 0 }),
+      node('Reshape', ['x', 'target']),
+    ];
+    const stored = [i64('first', [0, 1]), i64('rest', [16])];
+    const read = await expectSame(model(nodes, { inputs: image, stored }));
+    expect(opsOf(read)).toEqual(['Reshape']);
+    expect(read.outputs.y!.shape).toEqual(['3*N', 16]);
+  });
+
   test('the same in opset 11, with axes as attributes and a cast', async () => {
     const nodes = [
       ...batch,

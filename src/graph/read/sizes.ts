@@ -1,6 +1,6 @@
 import type { NDArray } from '../array.ts';
 import { over, productOf, type Size, times } from '../dims.ts';
-import { Abs, Add, Cast, Div, Equal, Identity, Mul, Sub, Where } from '../ops/elementwise.ts';
+import { Abs, Add, Cast, Div, Equal, Identity, Max, Mul, Sub, Where } from '../ops/elementwise.ts';
 import { Gather } from '../ops/indexing.ts';
 import { constantOf } from '../ops/leaf.ts';
 import { Concat, Reshape, ShapeOf, Squeeze, Unsqueeze } from '../ops/reshape.ts';
@@ -20,6 +20,10 @@ const minus = (a: Size, b: Size): Size => {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   return b === 0 ? a : a !== undefined && a === b ? 0 : undefined;
 };
+
+/** As sizes are broadcast; a name may be 0, so it is not known to be above 1. */
+const largest = (a: Size, b: Size): Size =>
+  typeof a === 'number' && typeof b === 'number' ? Math.max(a, b) : a === b ? a : undefined;
 
 /** Sizes are never negative, so a name differs from every negative number. */
 const equals = (a: Size, b: Size): Size => {
@@ -69,6 +73,7 @@ const rules = new Map<unknown, SizeRule>([
   [Sub, elementwise(minus)],
   [Mul, elementwise(times)],
   [Div, elementwise(over)],
+  [Max, elementwise(largest)],
   [Equal, elementwise(equals)],
   [Where, elementwise((c, a, b) => (c === undefined ? (a === b ? a : undefined) : c === 0 ? b : a))],
   [Concat, (x) => (x.every((list) => list !== undefined) ? (x as List[]).flat() : undefined)],
