@@ -4,7 +4,7 @@
 // beside one (see bench/torch_models.py) tells its preprocessing and how many training images it has seen, else all.
 // $DYNANEURAL_PHOTOS: a folder of images for classifiers of other sizes in colour; they are adapted without labels.
 // $DYNANEURAL_WAYS: only ways whose names hold one of these, separated by semicolons; what others found before is kept.
-// $DYNANEURAL_THREADS: of the engine while it adapts; times are always taken with one.
+// $DYNANEURAL_THREADS: of the engine while it adapts; those of the table are taken with one.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';

@@ -21,6 +21,7 @@ export {
   cut,
   decisionsOf,
   dense,
+  edgeThreshold,
   everyWay,
   everyWidth,
   exit,

@@ -164,7 +164,10 @@ async function run(cx: Context): Promise<Findings> {
     figures: contests.flatMap(({ name }) => gains(name, judged[name]!, times[name]!, rivals.facts)),
     spread: contests.map(({ name }) => ({ ...judged[name]![0]!.spread, name })),
     curve: [...curve, ...constantPoints('one exit for all', main[0]!)],
-    notes,
+    notes: [
+      ...notes,
+      'Exits are taught by the static net while they learn; the static nets that they stand beside had no teacher.',
+    ],
   };
 }
 

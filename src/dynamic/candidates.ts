@@ -1,10 +1,12 @@
 import type { Dataset } from '../data/index.ts';
 import type { Certificate, OperatingPoint, Risk } from './certify/index.ts';
-import { exitCosts } from './exit-costs.ts';
+import { costTable } from './cost.ts';
 import type { Thresholds } from './lower/choice.ts';
 import type { SparseForm } from './lower/form.ts';
 import { bindingHash, type CertifiedModel, type Model, type Point } from './model.ts';
 import type { ObserveOptions } from './observations.ts';
+import { extremeMacs } from './paths.ts';
+import { decisionsOf, type Net } from './traced.ts';
 
 /** Probability that a statement is wrong, where nothing else is said. */
 export const DELTA = 0.1;
@@ -39,13 +41,16 @@ export interface Candidates {
   sharesOf(shares: readonly number[]): readonly number[];
 }
 
+const dearest = (net: Pick<Net, 'output'>, form: SparseForm): number =>
+  extremeMacs({ decisions: decisionsOf(net), regions: costTable(net, form) }, Math.max);
+
 /** The model at the points that were proven, those beyond them behind; it runs at the chosen one. */
 export function certifiedModel(
   { model, path, thresholdsOf, macsOf, sharesOf }: Omit<Candidates, 'scores' | 'answers' | 'costs'>,
   certificate: Certificate,
 ): CertifiedModel {
   const share = (p: Pick<OperatingPoint, 'thresholds'>, form: SparseForm): number =>
-    macsOf(p, form) / exitCosts(model.net, form).at(-1)!;
+    macsOf(p, form) / dearest(model.net, form);
   const point = (
     p: Pick<OperatingPoint, 'thresholds' | 'risk'>,
     shares: readonly number[],

@@ -102,9 +102,10 @@ export const answerNames = (decisions: readonly Decision[]): string[] => [
   FINAL,
 ];
 
-/** The threshold with which a decision changes nothing: the plain path, everything kept, every weight as it is. */
+/** The threshold with which a decision changes nothing: the plain path (of peers the trained one), everything kept, every weight as it is. */
 export const neutral = (d: Decision): number | number[] => {
   if (d.rule === 'argmax') return new Array<number>(d.options.length).fill(0);
+  if (d.kind === 'select' && d.among) return 0;
   return d.kind === 'select' || d.rule === 'top' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
 };
 

@@ -148,7 +148,7 @@ function pathOf(
   { decisions, scores }: Observations,
   { exits, macs }: Columns,
   lost: ArrayLike<number>,
-  aim: { readonly epsilon: number; readonly reach: number | undefined },
+  aim: { readonly epsilon: number; readonly reach: number },
 ): OperatingPoint[] {
   const costs = meansOf(macs('branch'), exits + 1);
   if (exits === decisions.length) return operatingPath({ scores, losses: lost, costs, ...aim });

@@ -132,7 +132,7 @@ export const settingAnswers = ({ answers, macs }: Pick<SettingsRun, 'answers' | 
   Int32Array.from({ length: answers.length / macs.length }, (_, i) => answers[i * macs.length + setting]!);
 
 /** Thresholds under which everybody takes one setting, as if it were an exit: of `width` settings the last needs none. */
-export const settingTaken = (setting: number, width: number): number[] =>
+const settingTaken = (setting: number, width: number): number[] =>
   Array.from({ length: width - 1 }, (_, k) => (k === setting ? -1 : Number.POSITIVE_INFINITY));
 
 const meanOf = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;

@@ -10,6 +10,7 @@ export {
   type Decision,
   type Exactness,
   FINAL,
+  groupsOf,
   isExit,
   isSelect,
   type KeepDecision,

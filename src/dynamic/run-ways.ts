@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/index.ts';
+import { DynaError } from '../errors.ts';
 import { encodeModel, simplify, type Tensor, toOnnx } from '../graph/index.ts';
 import { compileInWorker, type SessionOptions } from '../runtime/index.ts';
 import { costTable, pathCost } from './cost.ts';
@@ -148,6 +149,10 @@ export function settle({ n, answers: of, ways }: SeenWays, settings: readonly Th
       const w = tests.findIndex((met) =>
         met.every(({ decision, option, scores, own }) => optionOf(decision, scores, i, own) === option),
       );
+      if (w < 0)
+        throw new DynaError('data', `input ${i} takes none of the net's ways: a decision scores NaN there`, {
+          fix: 'the net overflows on it: look at its weights',
+        });
       answers[i * settings.length + j] = of[i * ways.length + w]!;
       macs[j]! += ways[w]!.alone;
       batched[j]! += ways[w]!.together;

@@ -79,14 +79,29 @@ describe('ways', () => {
     }
   });
 
-  it('of the best two experts: the full path and the dearest way run two of them', () => {
-    const one = waysOf(two)[0]!.macs;
-    expect(exitCosts(two).at(-1)).toBe(one);
-    const paths = { decisions: decisionsOf(two), regions: costTable(two) };
-    expect([extremeMacs(paths, Math.max), extremeMacs(paths, Math.min)]).toEqual([one, one]);
-    const [first] = paths.decisions;
-    expect(extremeMacs(paths, Math.max, { [first!.name]: 1 })).toBe(one);
-    expect(plan(two).map((p) => p.guardedMacs)).toEqual(new Array(4).fill(8 * 8 * 8 * 8 * 9 * 2));
+  it('of the best two experts: the full path runs the first two, the dearest way the dearest two', () => {
+    const sizes = [1, 2, 4, 8];
+    const made = net(spec, (x) =>
+      classify(
+        experts(
+          stem(x),
+          sizes.map((width) => (t: Tensor) => conv(conv(t, width), 8)),
+          { top: 2 },
+        ),
+      ),
+    );
+    const of = (width: number): number => 2 * 64 * 9 * 8 * width;
+    const paths = { decisions: decisionsOf(made), regions: costTable(made) };
+    const [one, two, three, four] = paths.decisions.map((d) => d.name) as [string, string, string, string];
+    const rest = exitCosts(made).at(-1)! - of(1) - of(2);
+    const dearest = (fixed = {}) => extremeMacs(paths, Math.max, fixed) - rest;
+    const cheapest = (fixed = {}) => extremeMacs(paths, Math.min, fixed) - rest;
+    expect([dearest(), cheapest()]).toEqual([of(4) + of(8), of(1) + of(2)]);
+    expect([dearest({ [one]: 0 }), cheapest({ [four]: 0 })]).toEqual([of(1) + of(8), of(1) + of(8)]);
+    expect([dearest({ [four]: 1 }), cheapest({ [one]: 1, [two]: 1 })]).toEqual([of(2) + of(4), of(4) + of(8)]);
+    expect(dearest({ [two]: 0, [three]: 0 })).toBe(of(2) + of(4));
+    expect(plan(made).map((p) => p.guardedMacs)).toEqual(sizes.map(of));
+    expect(Math.max(...waysOf(made).map((w) => w.macs))).toBe(extremeMacs(paths, Math.max));
   });
 
   it('are traced with the decisions that lead there, and no others', () => {

@@ -38,7 +38,7 @@ export interface ScalarInput {
 export type DecidedJoin = LossView['decisions'][number];
 
 /** A net whose decisions (but exits) are mixed for training. */
-export interface Decided {
+export interface DecidedNet {
   readonly outputs: readonly Tensor[];
   readonly decisions: readonly DecidedJoin[];
   readonly noise: readonly NoiseInput[];
@@ -66,6 +66,9 @@ function shares(mask: Tensor): Tensor {
   return concat([kept, sub(1, kept)], 1);
 }
 
+/** Whether how many of its group run is part of the net. */
+const amongOthers = (decision: Decision): boolean => decision.kind === 'select' && decision.among !== undefined;
+
 /** The choice between two options as the shipped net makes it, [N, 2]; no gradient flows through it. */
 function firstIsBest(logits: Tensor): Tensor {
   const [first, second] = split(stopGradient(logits), [1, 1], 1) as [Tensor, Tensor];
@@ -74,10 +77,10 @@ function firstIsBest(logits: Tensor): Tensor {
 }
 
 /** Puts a way of training in the place of the hard choices. Exits stay: each of their answers has a loss of its own. */
-export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraining): Decided {
+export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraining): DecidedNet {
   // In the order in which they were written, which is that of their scores: an outer decision comes before those in it.
   const written = decidersOf(net)
-    .filter(({ attrs: { decision } }) => decision.kind !== 'weigh' && !isExit(decision))
+    .filter(({ attrs: { decision } }) => decision.kind !== 'weigh' && !isExit(decision) && !amongOthers(decision))
     .sort((a, b) => a.inputs[0]!.node.id - b.inputs[0]!.node.id)
     .map((n) => n.attrs.decision.name);
   const noise: NoiseInput[] = [];
@@ -117,7 +120,7 @@ export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraini
 }
 
 /** What the terms of the loss look at. */
-export const lossView = (net: Net, losses: Tensor, decisions: Decided['decisions']): Omit<LossView, 'scalar'> => ({
+export const lossView = (net: Net, losses: Tensor, decisions: DecidedNet['decisions']): Omit<LossView, 'scalar'> => ({
   losses,
   cost: expectedCost(net, new Map(decisions.map((d) => [d.decision.name, d.weights]))),
   decisions,

@@ -303,7 +303,7 @@ function merged({ outputs, values }: ReturnType<typeof bind>): ReturnType<typeof
   };
 }
 
-const parts = ['weights', 'probabilities', 'logProbability', 'entropy'] as const;
+const parts = ['weights', 'logits', 'probabilities', 'logProbability', 'entropy'] as const;
 
 const tensorsOf = (d: DecidedJoin): Tensor[] => parts.flatMap((p) => d[p] ?? []);
 

@@ -1,6 +1,7 @@
 import {
   type Choices,
   decisionsOf,
+  groupsOf,
   isExit,
   type Net,
   optionLogits,
@@ -19,11 +20,15 @@ export interface PolicyPaths {
   readonly scores: readonly Tensor[];
 }
 
-/** @throws DynaError 'usage' for nets with exits */
+/** @throws DynaError 'usage' for nets with exits, and where several of a group run for every input */
 export function policyPaths(net: Net, paths: readonly Choices[]): PolicyPaths {
   if (decisionsOf(net).some(isExit))
     throw new DynaError('usage', `exits of "${net.name}" are no policy that can be trained over paths`, {
       fix: 'leave exits out of this training: certify moves them, afterwards',
+    });
+  if (groupsOf(decisionsOf(net)).length > 0)
+    throw new DynaError('usage', `"${net.name}" runs the best two experts, which no path alone decides`, {
+      fix: 'train without paths: the best two run there as in files, and the router learns through their shares',
     });
   const ways = paths.map((choices) => traceWay(net, choices));
   return { ways, scores: ways.flatMap((w) => w.met.map((m) => m.score)) };

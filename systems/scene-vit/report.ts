@@ -83,7 +83,12 @@ export function gains(name: string, list: readonly Judged[], { plain, further, s
       (j) => plain.macs / j.batchMacs,
       'only layers are left out',
     ),
-    figure('recall above the static net', 'points', (j) => recallOf(j) - recallOf(plain), pooled),
+    figure(
+      'recall above the static net',
+      'points',
+      (j) => recallOf(j) - Math.max(recallOf(plain), recallOf(further)),
+      pooled,
+    ),
     figure('recall above static at the same MACs', 'points', (j) => recallOf(j) - recallOf(same), pooled),
     figure('above the static net', 'points', (j) => j.accuracy - Math.max(plain.accuracy, further.accuracy)),
     figure('above the static net trained as long', 'points', (j) => j.accuracy - further.accuracy),

@@ -22,7 +22,7 @@ export interface Rivals {
 }
 
 /**
- * The backbone; the backbone tuned as long as a dynamic net may be, which is what its gain is taken against; and
+ * The backbone; the backbone tuned as long as a dynamic net may be (gains are taken against the better of the two); and
  * the smallest static net that costs no less than the dynamic nets do in the mean, trained as long as they were in all.
  */
 export async function standing(

@@ -17,7 +17,7 @@ import {
   type Way,
 } from '../../deploy/adapt/index.ts';
 import { DynaError } from '../../errors.ts';
-import { makeFolder, writeAtomic } from '../../files.ts';
+import { makeFolder, readBytes, writeAtomic } from '../../files.ts';
 import { readOnnxFile } from '../../graph/index.ts';
 import { adaptedHtml } from '../../report/index.ts';
 import { table } from '../../table.ts';
@@ -148,7 +148,7 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
   cx.checkInterrupted();
   const compared =
     result.summary.test ?? (await compareAnswers(original, foreign, result.bytes, images, { ...session, signal }));
-  const statement = statementOf(result);
+  const statement = statementOf(result, Buffer.from(await readBytes(path)).equals(original));
   if (options.report !== false)
     await writeAtomic(
       page,
@@ -240,9 +240,12 @@ const ways: Readonly<Record<Way, string>> = {
 };
 
 /** What is proven, in sentences. */
-function statementOf({ summary, certificate }: Adapted): string[] {
+function statementOf({ summary, certificate }: Adapted, alone: boolean): string[] {
   if (summary.fullModelKept)
-    return [`${capitalised(summary.message)}.`, 'The file that was written is the original, byte for byte.'];
+    return [
+      `${capitalised(summary.message)}.`,
+      `The file that was written is the original, ${alone ? 'byte for byte' : 'with its external data taken in'}.`,
+    ];
   return [...provenText(certificate, 'the original'), ways[summary.way]];
 }
 

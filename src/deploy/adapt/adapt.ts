@@ -23,7 +23,7 @@ import { checkFits, claimOf, labelsFit, namesFit, partsOf } from './parts.ts';
 import { type ExitPlan, planExits } from './plan.ts';
 import { prove } from './prove.ts';
 import { fileAnswers } from './reference.ts';
-import { batchFor } from './sizes.ts';
+import { batchOf } from './sizes.ts';
 import { fileTimes, takeTimes } from './stopwatch.ts';
 import { type AdaptSummary, claimText, mostlyOne, notesOn, percent } from './summary.ts';
 import { claimedBefore, workOn } from './work.ts';
@@ -74,7 +74,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const shared = { ...(session ? { session } : {}), ...(signal ? { signal } : {}) };
   const told = (stage: AdaptStage) => ({
     ...(session ? { session } : {}),
-    ...batchFor(data),
+    batch: batchOf(data),
     onProgress(done: number, total: number) {
       signal?.throwIfAborted();
       onProgress?.(stage, done, total);
@@ -95,6 +95,7 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   const goal = goalOf(claim, parts.certify.length);
   const { best, tried } = await choose(learned, plan, tuning, goal, times, told('tune'));
   const { way, found, exits: kept, ways } = best;
+  const earlier = await claimedBefore(options.work, original, data, claimText(claim, options));
   const proven = await prove(found, await refer(parts.certify), claim, plan.macs, {
     ...told('certify'),
     ...(budget === undefined ? {} : { budget }),
@@ -113,16 +114,13 @@ export async function adapt(original: Uint8Array, options: AdaptOptions): Promis
   };
   const promised = ways && proven.shares && meanTimes(ways, proven.shares);
   const hopeful = worthwhile(proven, promised, 'expected', plan.macs);
-  const candidate = hopeful.model && fileOf(hopeful.model);
+  const file = hopeful.model && fileOf(hopeful.model);
   const measured =
-    candidate && ways && !options.machine
-      ? await fileTimes(original, foreign, candidate, parts.tune, work, options)
-      : undefined;
+    file && ways && !options.machine ? await fileTimes(original, foreign, file, parts.tune, work, options) : undefined;
   const { certificate, model, meanMacs } = worthwhile(hopeful, measured, 'measured', plan.macs);
-  const bytes = model ? candidate! : original;
+  const bytes = model ? file! : original;
   const names = model ? [...decisionsOf(model.net).flatMap((d) => (isExit(d) ? d.name : [])), FINAL] : [FINAL];
   const shares = model?.chosen.shares ?? [1];
-  const earlier = await claimedBefore(work, parts.certify, claimText(claim, options));
   const summary: AdaptSummary = {
     fullModelKept: model === undefined,
     way: model ? way : 'frozen',

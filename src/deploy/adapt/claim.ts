@@ -17,13 +17,10 @@ export interface Goal extends Claim {
   readonly reach: number;
 }
 
-/** Share of epsilon, for signed losses: a rate alone does not tell whether their test passes. */
-const SIGNED_REACH = 0.7;
-
 /** @param n images that the claim will be tested on */
 export const goalOf = (claim: Claim, n: number): Goal => ({
   ...claim,
-  reach: reachOf(claim.risk, n, claim) ?? SIGNED_REACH * claim.epsilon,
+  reach: reachOf(claim.risk, n, claim),
 });
 
 /** Images with the original's answers to them, [n]. */

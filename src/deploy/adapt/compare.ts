@@ -144,15 +144,22 @@ export async function compareTimes(
   images: Dataset,
   {
     rounds = 300,
+    batches = images.length < 64 ? [1] : [1, 64],
     session,
     onProgress,
-  }: { rounds?: number; session?: SessionOptions; onProgress?: (done: number) => void } = {},
+  }: {
+    rounds?: number;
+    /** Images are fed again and again where there are fewer. */
+    batches?: readonly number[];
+    session?: SessionOptions;
+    onProgress?: (done: number) => void;
+  } = {},
 ): Promise<ComparedTimes[]> {
   const files = await Promise.all([original, adapted].map((bytes) => compile(bytes, session)));
   try {
     const results: ComparedTimes[] = [];
     let done = 0;
-    for (const batch of images.length < 64 ? [1] : [1, 64]) {
+    for (const batch of batches) {
       const turns = batch === 1 ? rounds : Math.max(LEAST, Math.ceil(rounds / 10));
       const end = performance.now() + LONG;
       const times: [number[], number[]] = [[], []];

@@ -38,13 +38,16 @@ export const exitTimes = (exits: readonly (readonly Times[])[], again = false): 
     return [...own.map(({ leaving }, k) => leaving + asked(k)), 1 + begin + asked(own.length)];
   });
 
-/** Times of each setting of a model's gates, by the MACs that it saves. */
+/** Times of each setting of a model's gates, by the MACs that it saves; in the order of the columns, which is not that of the path. */
 export function gateTimes({ path, model: { net } }: Assessed, times: readonly Times[]): WayTimes {
   const paths = { decisions: decisionsOf(net), regions: costTable(net) };
   const [least, most] = [extremeMacs(paths, Math.min), extremeMacs(paths, Math.max)];
   return byBatch((batch) => {
     const { leaving, staying } = at(times, batch);
-    return path.map(({ cost }) => leaving + ((staying - leaving) * (cost - least)) / (most - least));
+    const list: number[] = [];
+    for (const { cost, shares } of path)
+      list[shares.indexOf(1)] = leaving + ((staying - leaving) * (cost - least)) / (most - least);
+    return list;
   });
 }
 

@@ -1,8 +1,19 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { exit, exitCosts, type Model, net, type Observations } from '../../dynamic/index.ts';
+import {
+  costTable,
+  decisionsOf,
+  exit,
+  exitCosts,
+  extremeMacs,
+  type Model,
+  net,
+  type Observations,
+  skip,
+} from '../../dynamic/index.ts';
 import { classify, conv } from '../../nn/index.ts';
+import type { Assessed } from './assess.ts';
 import { type Claim, goalOf, type Referred } from './claim.ts';
-import { exitTimes, gains, meanTimes, overall } from './expected.ts';
+import { exitTimes, gains, gateTimes, meanTimes, overall } from './expected.ts';
 import type { ExitPlan, Place } from './plan.ts';
 import { selectExits } from './select.ts';
 import type { Times } from './times.ts';
@@ -105,6 +116,24 @@ describe('times of the ways through a model', () => {
     const mean = meanTimes(exitTimes(exits), [0.5, 0.25, 0.25]);
     expect(mean[1]).toBeCloseTo(0.15 + 0.175 + 0.325, 9);
     expect(overall({ 1: 0.8, 64: 0.6 })).toBeCloseTo(0.7, 9);
+  });
+
+  it('settings of gates take the time of the MACs that they run, in the order of their columns', () => {
+    const gated = net({ input: [3, 8, 8], classes: 4, onWarning() {} }, (x) =>
+      classify(skip(conv(x, 8), (t) => conv(t, 8))),
+    );
+    const paths = { decisions: decisionsOf(gated), regions: costTable(gated) };
+    const [most, least] = [extremeMacs(paths, Math.max), extremeMacs(paths, Math.min)];
+    const setting = (cost: number, column: number) => ({
+      ...{ cost, risk: 0, changed: 0, thresholds: [] },
+      shares: [0, 0, 0].map((_, k) => (k === column ? 1 : 0)),
+    });
+    // The full setting is first on the path, and last among the columns.
+    const path = [setting(most, 2), setting((most + least) / 2, 0), setting(least, 1)];
+    const found = { path, model: { net: gated } } as unknown as Assessed;
+    const ways = gateTimes(found, alike(0.4, 1.2));
+    for (const [k, t] of [0.8, 0.4, 1.2].entries()) expect(ways[64]![k]).toBeCloseTo(t, 9);
+    expect(meanTimes(ways, path[1]!.shares)[1]).toBeCloseTo(0.8, 9);
   });
 
   it('a question that seems to cost less than nothing costs nothing', () => {

@@ -8,7 +8,3 @@ const MANY = 64;
 
 /** How many images go in at once. */
 export const batchOf = ({ shape }: Pick<Dataset, 'shape'>): number => (sizeOf(shape) > LARGE_ITEM ? FEW : MANY);
-
-/** The same bound where a net with all its options runs over many images; small items go in as many as they do by default. */
-export const batchFor = ({ shape }: Pick<Dataset, 'shape'>): { readonly batch?: number } =>
-  sizeOf(shape) > LARGE_ITEM ? { batch: FEW } : {};

@@ -7,7 +7,7 @@ import type { Foreign } from './foreign.ts';
 import type { Learned } from './learn.ts';
 import type { AdaptOptions } from './options.ts';
 import type { ExitPlan } from './plan.ts';
-import { oneThread, type Times, timesBy, timesOf } from './times.ts';
+import { BATCHES, oneThread, type Times, timesBy, timesOf } from './times.ts';
 import type { Work } from './work.ts';
 
 /** What all that may be chosen takes on this machine. */
@@ -52,11 +52,7 @@ export async function takeTimes(
   const kept = <T>(name: string, make: () => Promise<T>): Promise<T> =>
     machine
       ? make()
-      : work.kept(
-          name,
-          exits.map((e) => [e.name, e.head]),
-          make,
-        );
+      : work.kept(name, [exits.map((e) => [e.name, e.head]), oneThread(session).intraOpNumThreads], make);
   const found = await kept('times', each);
   return gated ? { exits: found, gates: await kept('gate-times', () => time(gated.all)) } : { exits: found };
 }
@@ -77,9 +73,10 @@ export function fileTimes(
   { session, signal }: AdaptOptions,
 ): Promise<TimeShares> {
   const file = createHash('sha256').update(bytes).digest('hex');
-  return work.kept('file-times', file, async () => {
+  return work.kept('file-times', [file, oneThread(session).intraOpNumThreads], async () => {
     const times = await compareTimes(original, foreign, bytes, images, {
       rounds: ROUNDS,
+      batches: BATCHES,
       session: oneThread(session),
       onProgress: () => signal?.throwIfAborted(),
     });

@@ -35,11 +35,14 @@ export interface AdaptSummary {
   readonly test?: Compared;
 }
 
-/** A claim in words, with what was made for it. */
-export const claimText = ({ risk, epsilon, delta }: Claim, { tune, skips, seed = 1 }: AdaptOptions): string =>
-  [`${risk} <= ${percent(epsilon)} at delta ${delta}`, tune ? 'tuned' : '', skips ? 'skips' : '', `seed ${seed}`]
-    .filter(Boolean)
-    .join(', ');
+/** A claim in words, with all that decides what is put to the test. */
+export function claimText({ risk, epsilon, delta }: Claim, options: AdaptOptions): string {
+  const { tune, skips, seed, budget, exits, exitAt, epochs, views, selectBy } = options;
+  const decides = Object.entries({ tune, skips, seed, budget, exits, exitAt, epochs, views, selectBy }).flatMap(
+    ([name, value]) => (value === undefined || value === false ? [] : [`${name} ${JSON.stringify(value)}`]),
+  );
+  return [`${risk} <= ${percent(epsilon)} at delta ${delta}`, ...decides].join(', ');
+}
 
 /** From this share of one answer on, images are hardly typical. */
 const MOSTLY = 0.9;

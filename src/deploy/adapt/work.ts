@@ -61,17 +61,27 @@ export async function removeWork(path: string): Promise<void> {
 }
 
 /**
- * What was claimed before on the images that are to prove a claim now, by the runs that shared this folder. A bound that is chosen
+ * What was claimed before with the images that are to prove a claim now, by the runs that shared a folder. A bound that is chosen
  * because it passed holds less surely than it says.
  *
  * @returns the other claims, in words
  */
-export async function claimedBefore(work: Work, certify: Dataset, claim: string): Promise<readonly string[]> {
-  const folder = await work.part('claims', fingerprint(certify));
+export async function claimedBefore(
+  path: string | undefined,
+  original: Uint8Array,
+  data: Dataset,
+  claim: string,
+): Promise<readonly string[]> {
+  const file = createHash('sha256').update(original).digest('hex');
+  // Labels have no part in which images are looked at.
+  const folder = await new Work(path, file).part(
+    'claims',
+    fingerprint({ ...data, classes: [], labels: new Int32Array(data.length) }),
+  );
   if (folder === undefined) return [];
-  const path = join(folder, 'claims.json');
-  const found = JSON.parse(await readFile(path, 'utf8').catch(() => '[]')) as string[];
-  if (!found.includes(claim)) await writeAtomic(path, JSON.stringify([...found, claim]));
+  const list = join(folder, 'claims.json');
+  const found = JSON.parse(await readFile(list, 'utf8').catch(() => '[]')) as string[];
+  if (!found.includes(claim)) await writeAtomic(list, JSON.stringify([...found, claim]));
   return found.filter((c) => c !== claim);
 }
 

@@ -270,6 +270,22 @@ it('an expert answers times its own share, also where training draws one that is
   for (const [k, v] of [200, 100, 0].entries()) expect(toNumbers(ran!.y!)[k]).toBeCloseTo(share * v, 4);
 });
 
+it('two experts run also where the router finds several equally good', async () => {
+  const made = net({ input: [4], classes: 4 }, (x) =>
+    experts(
+      x,
+      [1, 2, 3, 4].map((f) => (t: Tensor) => mul(t, f)),
+      { router: (t) => t, top: 2 },
+    ),
+  );
+  const x = ndarray('float32', [4, 4], [1, 1, 1, 1, 5, 0, 0, 0, 0, 2, 3, 3, 1, 0, 0, -1]);
+  for (const lowered of [masked(made), sparse(made)]) {
+    const [ran] = await runAll(outputsOf(lowered), new Map(), [x]);
+    const ways = decodeTrace(ran!.trace!, traceKey(made)).map((t) => t.rows.map((r) => r.value).join(''));
+    expect(ways).toEqual(['0011', '0011', '1100', '0011']);
+  }
+});
+
 describe('what does not fit is refused', () => {
   const build = (fn: (x: Tensor) => Tensor) => () => net({ input: shape, classes: 3 }, (x) => classify(fn(stem(x))));
   it.each<[string, (x: Tensor) => Tensor, RegExp]>([

@@ -32,8 +32,9 @@ export function keepChannels(x: Tensor, channels: number, options: KeepChannelsO
   const rule: KeepRule = typeof wanted === 'number' ? { share: wanted } : wanted;
   let worth: Tensor | undefined;
   const score = (): Tensor => {
-    const own = typeof given === 'function' ? (t: Tensor) => given(t, channels) : given;
-    worth = policyIn('saliency' in options ? { own: own! } : {}, 'own', x, (t) => channelSaliency(t, channels));
+    const saliency = typeof given === 'function' ? (t: Tensor) => given(t, channels) : given;
+    const policy = 'saliency' in options ? { saliency: saliency! } : {};
+    worth = policyIn(policy, 'saliency', x, (t) => channelSaliency(t, channels));
     if (worth.rank !== 2 || worth.shape[1] !== channels)
       throw new DynaError(
         'shape',

@@ -1,13 +1,15 @@
 import { DynaError } from '../../errors.ts';
 import {
   add,
+  argMax,
   cast,
+  constant,
   div,
+  equal,
   formatShape,
-  greaterOrEqual,
   layerScope,
-  lessOrEqual,
   mul,
+  ndarray,
   reduceMax,
   reduceSum,
   scope,
@@ -22,6 +24,9 @@ import { select } from '../net.ts';
 import { blank, checkAlike, column, policyIn, scaled } from './parts.ts';
 
 const FAMILY = 'experts';
+
+/** Puts an expert that is as good as the second, but not it, behind. */
+const TIE = 1e-6;
 
 export interface ExpertsOptions {
   /** Logits [N, experts], from what comes before; a linear map of the pooled input by default. */
@@ -76,11 +81,20 @@ function best(x: Tensor, list: readonly ((x: Tensor) => Tensor)[], logits: Tenso
 }
 
 function bestTwo(x: Tensor, list: readonly ((x: Tensor) => Tensor)[], logits: Tensor): Tensor {
-  const first = reduceMax(logits, [1], true);
-  // The best one put away: what is largest then is the second. Equal logits stand and fall together.
-  const rest = sub(logits, mul(cast(greaterOrEqual(logits, first), 'float32'), 1e9));
+  const places = constant(
+    ndarray(
+      'int64',
+      [1, list.length],
+      list.map((_, k) => k),
+    ),
+  );
+  // Of equals the first: two run, whatever the router says.
+  const place = (of: Tensor): Tensor => cast(equal(places, argMax(of, 1, true)), 'float32');
+  const first = place(logits);
+  const rest = sub(logits, mul(first, 1e9));
+  const inside = add(first, place(rest));
   const second = reduceMax(rest, [1], true);
-  const inside = cast(lessOrEqual(second, logits), 'float32');
+  const below = add(sub(second, logits), mul(sub(1, inside), TIE));
   const shares = mul(softmax(logits, 1), inside);
   const weights = div(shares, reduceSum(shares, [1], true));
   const group = scoped();
@@ -93,7 +107,7 @@ function bestTwo(x: Tensor, list: readonly ((x: Tensor) => Tensor)[], logits: Te
         checkAlike('expert', answers);
         return own;
       };
-      const score = column(sub(second, logits), k);
+      const score = column(below, k);
       return scaled(among(answer, x, score, { group, place: k, take: 2 }), column(weights, k));
     }),
   );

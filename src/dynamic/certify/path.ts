@@ -30,7 +30,7 @@ export interface PathOptions {
 }
 
 /** A certified point shows about this share of epsilon on a calibration set of some thousand inputs. */
-const REACH = 0.7;
+export const REACH = 0.7;
 /** No step of the path saves more than this share of the full cost. */
 const LARGEST_STEP = 1 / 16;
 

@@ -1,6 +1,7 @@
 import { bettingPValue } from './betting.ts';
 import { binomialCdf } from './binomial.ts';
 import { checkLevel, type Level } from './ltt.ts';
+import { REACH } from './path.ts';
 import { isSigned, type Risk } from './risks.ts';
 import { bisect, firstInteger, normalQuantile } from './special.ts';
 
@@ -53,9 +54,9 @@ export function reachableRate(n: number, level: Level, power = 0.8): number {
   return bisect((rate) => binomialCdf(most, n, rate) < power, 0, epsilon);
 }
 
-/** The same for a risk, where its test is the binomial one; undefined for signed risks, whose test sees more than a rate. */
-export const reachOf = (risk: Risk, n: number, level: Level): number | undefined =>
-  isSigned(risk) ? undefined : reachableRate(n, level);
+/** The same for a risk; for signed ones, whose test sees more than a rate, a share of epsilon that some thousand inputs reach. */
+export const reachOf = (risk: Risk, n: number, level: Level): number =>
+  isSigned(risk) ? REACH * level.epsilon : reachableRate(n, level);
 
 /** The smallest n at which the betting test passes if every loss is 0. */
 export function zeroSignedLossSampleSize(level: Level): number {

@@ -83,7 +83,8 @@ export function reinforce(options: ReinforceOptions = {}): DecisionTraining {
         if (!decisions.some((d) => d.logProbability))
           throw new DynaError(
             'usage',
-            `reinforce draws options, and the net only keeps units (${decisions.map((d) => d.decision.name).join(', ')}); train units with gumbel()`,
+            `reinforce draws options, and the decisions of this net are not drawn (${decisions.map((d) => d.decision.name).join(', ')})`,
+            { fix: 'train units with gumbel(), and the best two experts with a loadBalance' },
           );
         const n = Number(losses.shape[0]);
         const reward = neg(stopGradient(add(losses, mul(cost, scalar('price')))));
