@@ -57,16 +57,12 @@ function training(): string {
   return `ResNet-20, 32x32 images, batch 64, SGD with momentum: **${speed(t.ours)} images/s** against ${speed(t.torch)} for PyTorch on the same machine in the same run (${t.ratio.toFixed(2)}x), and ${speed(t.torchChannelsLast)} where its tensors keep channels last (${t.ratioChannelsLast.toFixed(2)}x; \`${t.command}\`, [results/training.json](results/training.json)).`;
 }
 
-/** What is wanted of a decision that guards so many times its own time. */
-const WORTH = 20;
-const WANTED = 0.95;
-
 interface Decided {
   readonly decision: string;
   readonly unit: string;
   readonly why?: string;
   readonly breakEven: Sides<number | null>;
-  readonly sizes: readonly ({ readonly size: number; readonly planned: number | null } & Sides<{
+  readonly sizes: readonly ({ readonly size: number } & Sides<{
     readonly realisation: number;
     readonly speedup: number;
     readonly worth: number | null;
@@ -92,19 +88,10 @@ function realisation(): string {
     sizes.map((s, i) => [
       i === 0 ? `${decision} (${unit})` : '',
       String(s.size),
-      s.planned === null ? '-' : `${s.planned}x`,
       ...cells(s.one, breakEven.one),
       ...cells(s.batch, breakEven.batch),
     ]),
   );
-  const missing = (what: string, side: 'one' | 'batch') => {
-    const asked = decisions.flatMap(({ decision, sizes }) =>
-      sizes.filter((s) => (s[side].worth ?? 0) >= WORTH).map((s) => ({ ...s[side], name: `${decision} ${s.size}` })),
-    );
-    const short = asked.filter((s) => s.realisation < WANTED).map((s) => `${s.name} (${s.realisation.toFixed(2)})`);
-    const under = short.length > 0 ? `; under it: ${short.join(', ')}` : '';
-    return `- ${what}: ${asked.length - short.length} of ${asked.length} keep ${WANTED}${under}.`;
-  };
   const whys = new Map<string, string[]>();
   for (const { decision, why } of decisions) if (why) whys.set(why, [...(whys.get(why) ?? []), decision]);
   return [
@@ -114,7 +101,6 @@ function realisation(): string {
       [
         '',
         'size',
-        'planned',
         'guards',
         'realisation',
         'speed-up',
@@ -126,13 +112,6 @@ function realisation(): string {
       ],
       rows,
     ),
-    '',
-    `Of what guards at least ${WORTH} times its own time:`,
-    '',
-    missing('one image', 'one'),
-    missing('batches of 64', 'batch'),
-    '',
-    'Why it can be out of reach:',
     '',
     ...[...whys].map(([why, names]) => `- ${names.join(', ')}: ${why}.`),
     '',
