@@ -44,6 +44,7 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 interface Json {
+  readonly notes: readonly string[];
   readonly file: string;
   readonly exits: Record<string, number>;
   readonly times: { readonly batch: number }[];
@@ -96,10 +97,14 @@ describe('dyna adapt', () => {
     expect(given.meanMacs).toBeLessThanOrEqual(0.7 * given.originalMacs);
     expect((await readdir(home)).filter((f) => f.startsWith('harm'))).toEqual(['harm.onnx']);
     // What is kept serves the next run with another bound.
-    expect((await readdir(at('kept'))).map((f) => f.split('-')[0]).sort()).toEqual(['features', 'heads']);
+    expect((await readdir(at('kept'))).map((f) => f.split('-')[0]).sort()).toEqual(['claims', 'features', 'heads']);
     const all = { ...options, harm: 0.3, budget: 0.99 };
     const wider = (await adaptModel(at('net.onnx'), all, cx)).json as Json;
     expect(wider.meanMacs).toBeGreaterThan(given.meanMacs);
+    expect(given.notes.join()).not.toContain('claims');
+    expect(wider.notes.join()).toMatch(
+      /other claims were put to the test on the same images before \(harm <= 30 % at delta 0.1, .*budget 0.7/,
+    );
   });
 
   it('bounds disagreement where that is asked for, also beside labels; the page has the command as it was typed', async () => {
