@@ -22,7 +22,7 @@ import {
   type Tensor,
 } from '../graph/index.ts';
 import { type Schedule, stopGradient } from '../nn/index.ts';
-import { type DecisionTraining, type LossTerm, type LossView, straightUnits } from './decisions/index.ts';
+import { type Decided, type DecisionTraining, type LossTerm, type LossView, straightUnits } from './decisions/index.ts';
 import type { NoiseInput } from './prepare.ts';
 
 /** A number that the host feeds at each step. */
@@ -31,16 +31,10 @@ export interface ScalarInput {
   readonly schedule: Schedule;
 }
 
-/**
- * How one decision goes in training, and the softmax of its options' logits, [N, K]. A decision about units has two columns:
- * the shares that are kept and dropped.
- */
-export type DecidedJoin = LossView['decisions'][number];
-
 /** A net whose decisions (but exits) are mixed for training. */
 export interface DecidedNet {
   readonly outputs: readonly Tensor[];
-  readonly decisions: readonly DecidedJoin[];
+  readonly decisions: readonly Decided[];
   readonly noise: readonly NoiseInput[];
 }
 
@@ -85,7 +79,7 @@ export function decide(net: Net, outputs: readonly Tensor[], way: DecisionTraini
     .map((n) => n.attrs.decision.name);
   const noise: NoiseInput[] = [];
   const scalar = scalarReader(way.name);
-  const decisions: DecidedJoin[] = [];
+  const decisions: Decided[] = [];
   const uniform =
     ({ name: owner }: Decision) =>
     (shape: readonly number[]): Tensor => {

@@ -31,8 +31,8 @@ import {
   type Tensor,
 } from '../graph/index.ts';
 import { distillation, paramsOf, stopGradient } from '../nn/index.ts';
-import { type DecidedJoin, decide, lossView, type ScalarInput, scalarReader, scalarsOf } from './decide.ts';
-import { type DecisionTraining, gumbel, type LossTerm } from './decisions/index.ts';
+import { decide, lossView, type ScalarInput, scalarReader, scalarsOf } from './decide.ts';
+import { type Decided, type DecisionTraining, gumbel, type LossTerm } from './decisions/index.ts';
 import { type Layout, layoutOf, unpack } from './layout.ts';
 import { overPaths, policyPaths } from './over-paths.ts';
 import { type NoiseInput, prepare } from './prepare.ts';
@@ -113,7 +113,7 @@ export interface Objective {
   readonly noise: readonly NoiseInput[];
   readonly scalars: readonly ScalarInput[];
   /** Decisions that are no exits, with the weights of their options in this batch. */
-  readonly decisions: readonly DecidedJoin[];
+  readonly decisions: readonly Decided[];
   /** Expected MACs of each input as a share of the dearest path, [N]; undefined where only exits decide. */
   readonly expected: Tensor | undefined;
 }
@@ -305,10 +305,10 @@ function merged({ outputs, values }: ReturnType<typeof bind>): ReturnType<typeof
 
 const parts = ['weights', 'logits', 'probabilities', 'logProbability', 'entropy'] as const;
 
-const tensorsOf = (d: DecidedJoin): Tensor[] => parts.flatMap((p) => d[p] ?? []);
+const tensorsOf = (d: Decided): Tensor[] => parts.flatMap((p) => d[p] ?? []);
 
 /** The same decision with other tensors, in the order of `tensorsOf`. */
-function withTensors(d: DecidedJoin, tensors: readonly Tensor[]): DecidedJoin {
+function withTensors(d: Decided, tensors: readonly Tensor[]): Decided {
   const present = parts.filter((p) => d[p]);
   return { ...d, ...Object.fromEntries(present.map((p, i) => [p, tensors[i]!])) };
 }

@@ -5,5 +5,14 @@ export { type GumbelOptions, gumbel } from './gumbel.ts';
 export { type ReinforceOptions, reinforce } from './reinforce.ts';
 export { softMixture } from './soft.ts';
 export { exponential } from './temperature.ts';
-export type { DecisionTraining, LossTerm, LossView, Meeting, PathView, UnitsMeeting, Weighed } from './types.ts';
+export type {
+  Decided,
+  DecisionTraining,
+  LossTerm,
+  LossView,
+  Meeting,
+  PathView,
+  UnitsMeeting,
+  Weighed,
+} from './types.ts';
 export { type KeepTargetOptions, keepTarget, straightUnits } from './units.ts';
