@@ -62,7 +62,7 @@ interface Decided {
   readonly unit: string;
   readonly why?: string;
   readonly breakEven: Sides<number | null>;
-  readonly sizes: readonly ({ readonly size: number } & Sides<{
+  readonly sizes: readonly ({ readonly size: number; readonly planned: number | null } & Sides<{
     readonly realisation: number;
     readonly speedup: number;
     readonly worth: number | null;
@@ -73,13 +73,34 @@ interface Sides<T> {
   readonly batch: T;
 }
 
+/** How often its own time a decision should guard, and what the clock should keep then. */
+const GUARDS = 20;
+const KEEPS = 0.95;
+
+const times = (ratio: number | null): string => (ratio === null ? '-' : ratio > 100 ? '> 100x' : `${ratio}x`);
+
+/** Sizes at which a decision guards enough, and the clock keeps too little all the same. */
+function short(decisions: readonly Decided[]): string[] {
+  const sides = { one: 'one image', batch: 'batches of 64' } as const;
+  return decisions.flatMap(({ decision, sizes }) =>
+    sizes.flatMap((s) =>
+      (['one', 'batch'] as const).flatMap((side) => {
+        const { worth, realisation: kept } = s[side];
+        return worth !== null && worth >= GUARDS && kept < KEEPS
+          ? [`${decision} at ${s.size}, ${sides[side]}: ${kept.toFixed(2)} where it guards ${times(worth)}`]
+          : [];
+      }),
+    ),
+  );
+}
+
 function realisation(): string {
   const { decisions, command, machine } = json<{ decisions: readonly Decided[]; command: string; machine: string }>(
     'decisions',
   );
   const cells = (side: Decided['sizes'][number]['one'], breakEven: number | null) => [
     // An own time near zero is within the noise of the clock.
-    side.worth === null ? '-' : side.worth > 100 ? '> 100x' : `${side.worth}x`,
+    times(side.worth),
     side.realisation.toFixed(2),
     `${side.speedup.toFixed(2)}x`,
     breakEven === null ? 'none' : String(breakEven),
@@ -88,12 +109,14 @@ function realisation(): string {
     sizes.map((s, i) => [
       i === 0 ? `${decision} (${unit})` : '',
       String(s.size),
+      times(s.planned),
       ...cells(s.one, breakEven.one),
       ...cells(s.batch, breakEven.batch),
     ]),
   );
   const whys = new Map<string, string[]>();
   for (const { decision, why } of decisions) if (why) whys.set(why, [...(whys.get(why) ?? []), decision]);
+  const missed = short(decisions);
   return [
     `Measured on: ${machine}, one thread.`,
     '',
@@ -101,6 +124,7 @@ function realisation(): string {
       [
         '',
         'size',
+        'planned',
         'guards',
         'realisation',
         'speed-up',
@@ -114,6 +138,14 @@ function realisation(): string {
     ),
     '',
     ...[...whys].map(([why, names]) => `- ${names.join(', ')}: ${why}.`),
+    '',
+    ...(missed.length > 0
+      ? [
+          `Where a decision guards at least ${GUARDS} times its own time and the clock keeps less than ${KEEPS} all the same:`,
+          '',
+        ]
+      : [`Wherever a decision guards at least ${GUARDS} times its own time, the clock keeps at least ${KEEPS}.`]),
+    ...missed.map((m) => `- ${m}`),
     '',
     `Made by \`${command}\` ([results/decisions.json](../results/decisions.json)).`,
   ].join('\n');
@@ -172,6 +204,7 @@ interface AdaptedWay {
     readonly accuracy?: { readonly original: number; readonly adapted: number };
   };
   readonly seconds: number;
+  readonly peakMemoryMiB: number;
   readonly machine: string;
 }
 
@@ -191,7 +224,7 @@ function adapted(): string {
       `\`${name}\`${accuracy}, ${ms(times[0]!.original)} for one image (measured on: ${machines}, one thread):`,
       '',
       table(
-        ['', 'form', 'agrees', 'harm', 'right', 'MACs', 'perfect exits', 'one image', 'batches of 64', 'took'],
+        ['', 'form', 'agrees', 'harm', 'right', 'MACs', 'perfect exits', 'one image', 'batches of 64', 'took', 'memory'],
         Object.entries(ways).map(([way, w]) => [
           `${way} (n = ${w.test.n})`,
           w.fullModelKept ? 'original kept' : w.way,
@@ -202,6 +235,7 @@ function adapted(): string {
           speed(w.oracleMacSpeedup),
           ...w.times.map((t) => speed(t.speedup)),
           `${w.seconds} s`,
+          `${w.peakMemoryMiB} MiB`,
         ]),
       ),
       '',

@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { largestDifference } from '../../test/support/difference.ts';
-import { bindingHash, type CertifiedModel, exitCosts, net, skip } from '../dynamic/index.ts';
+import { bindingHash, type CertifiedModel, exitCosts, experts, net, skip } from '../dynamic/index.ts';
 import { ndarray } from '../graph/index.ts';
 import { classify, conv } from '../nn/index.ts';
 import { openSessions } from '../runtime/index.ts';
@@ -226,6 +226,22 @@ describe('maxMacs', () => {
     const { output, point } = await model.run(pixels(8), { maxMacs: model.card.fullMacs });
     expect(point).toEqual({ budget: certified.chosen.budget, certified: true });
     expect(largestDifference(output.data, (await model.run(pixels(8))).output.data)).toBe(0);
+  });
+
+  test('no threshold makes more of the best two experts run than two', async () => {
+    const parted = net({ input: shape, classes: 3, name: 'parted', onWarning() {} }, (x) => {
+      const one = (t: typeof x) => conv(t, 4);
+      return classify(experts(conv(x, 4, { activation: 'relu' }), [one, one, one], { top: 2 }));
+    });
+    const loaded = await load(toBytes(modelOf(parted)));
+    const { thresholds } = loaded.card.points[loaded.card.chosen]!;
+    const [name] = Object.keys(thresholds);
+    await expect(loaded.run(pixels(1), { thresholds: { [name!]: 5 } })).rejects.toThrow(
+      /of which each input runs 2: it has no threshold of its own, got 5/,
+    );
+    const { trace } = await loaded.run(pixels(8), { thresholds });
+    for (const { macs } of trace) expect(macs).toBe(loaded.card.fullMacs);
+    await loaded.close();
   });
 
   test('below the cheapest path, or no number, is one clear error', async () => {

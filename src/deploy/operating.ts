@@ -109,6 +109,12 @@ export class Operating {
           'usage',
           `the threshold of "${name}" should be ${several ? `${decision.options.length} numbers` : 'one number'}, got ${JSON.stringify(value)}`,
         );
+      // What an input costs at the most is counted with so many of them running.
+      if (decision.kind === 'select' && decision.among && !equal(value, points[chosen]!.thresholds[name]))
+        throw new DynaError(
+          'usage',
+          `"${name}" is one of several decisions of which each input runs ${decision.among.take}: it has no threshold of its own, got ${JSON.stringify(value)}`,
+        );
     }
     const all: Values = { ...points[chosen]!.thresholds, ...thresholds };
     const known = points.findIndex((p) => decisions.every((d) => equal(all[d.name], p.thresholds[d.name])));
