@@ -1,5 +1,4 @@
-import type { Augment, Dataset } from '../../data/index.ts';
-import { decisionsOf, type Model, type Net } from '../../dynamic/index.ts';
+import { decisionsOf, type Net } from '../../dynamic/index.ts';
 import {
   apply,
   type NDArray,
@@ -10,72 +9,26 @@ import {
   substitute,
   type Tensor,
 } from '../../graph/index.ts';
-import { adamW } from '../../nn/index.ts';
-import { type TrainOptions, type TrainProgress, train } from '../../train/index.ts';
 import type { Foreign } from './foreign.ts';
-import { checkpoints, weightsOf, withExits } from './heads.ts';
+import { withExits } from './heads.ts';
 import type { Place } from './plan.ts';
-import { relativeSteps } from './relative.ts';
-import { batchOf } from './sizes.ts';
-
-export interface TuneRequest {
-  /** The original, which teaches. */
-  readonly original: Model;
-  /** The model with its exits, and the weights that training starts from. */
-  readonly start: Model;
-  /** With labels, or with the original's answers in their place. */
-  readonly images: Dataset;
-}
-
-export interface TuneOptions extends Pick<TrainOptions, 'session' | 'signal'> {
-  /** By default as many as show about 600,000 images, from 4 to 40. */
-  readonly epochs?: number;
-  readonly seed?: number;
-  /** Peak learning rate; relative to the size of each of the model's own weights; 1e-3 by default. */
-  readonly lr?: number;
-  readonly augment?: Augment;
-  /** Keeps the training there; an interrupted one goes on to the same weights. */
-  readonly folder?: string | undefined;
-  readonly onProgress?: (progress: TrainProgress) => void;
-}
+import { type RetrainOptions, type RetrainRequest, retrain } from './retrain.ts';
 
 /** Weight of the last answer's loss: it is to stay where the original is, which exits alone would not mind. */
 const LAST = 3;
 /** Of all exits' losses together, at the most; each alone has 1. */
 const EXITS = 4;
-/** As many as show about 600,000 images, from 4 to 40. */
-export const epochsFor = ({ length }: Dataset): number => Math.max(4, Math.min(40, Math.round(600_000 / length)));
 
 /**
- * Trains the model's own weights and its heads together: every answer, the last one too, learns the labels and spreads
- * probabilities as the original does (Hinton et al. 2015). Convolutions that norms were folded into are trained as they
- * are; norms that stand alone measure their statistics anew.
+ * Trains the model's own weights and its heads together.
  *
  * @returns new values of all parameters
  */
-export async function tune(
-  { original, start, images }: TuneRequest,
-  { epochs, seed = 1, lr = 1e-3, augment, folder, session, signal, onProgress }: TuneOptions = {},
-): Promise<ReadonlyMap<string, NDArray>> {
-  const exits = decisionsOf(start.net);
-  const training = train(start.net, {
-    data: images,
-    start: start.weights,
-    teacher: { model: original, weight: 2, temperature: 2 },
-    epochs: epochs ?? epochsFor(images),
-    weights: [...exits.map(() => Math.min(1, EXITS / exits.length)), LAST],
-    seed,
-    batch: Math.min(batchOf(images), images.length),
-    optimizer: relativeSteps(adamW({ weightDecay: 0 }), start.net, original.weights),
-    lr,
-    clip: 5,
-    ...(augment ? { augment } : {}),
-    ...checkpoints(folder, 50),
-    ...(session ? { session } : {}),
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress } : {}),
+export function tune(request: RetrainRequest, options: RetrainOptions = {}): Promise<ReadonlyMap<string, NDArray>> {
+  const { length } = decisionsOf(request.start.net);
+  return retrain(request, options, {
+    weights: [...new Array<number>(length).fill(Math.min(1, EXITS / length)), LAST],
   });
-  return weightsOf(training, signal);
 }
 
 /** How far from the start to what training reached the tuned weights that are tried lie. */
