@@ -62,7 +62,11 @@ interface Decided {
   readonly unit: string;
   readonly why?: string;
   readonly breakEven: Sides<number | null>;
-  readonly sizes: readonly ({ readonly size: number; readonly planned: number | null } & Sides<{
+  readonly sizes: readonly ({
+    readonly size: number;
+    readonly planned: number | null;
+    readonly views?: Readonly<Record<'copies' | 'slices', { bytes: number; ms1: number; ms64: number }>>;
+  } & Sides<{
     readonly realisation: number;
     readonly speedup: number;
     readonly worth: number | null;
@@ -92,6 +96,24 @@ function short(decisions: readonly Decided[]): string[] {
       }),
     ),
   );
+}
+
+/** Files whose branches have copies of shared weights, beside files that cut them out while running. */
+function stored(decisions: readonly Decided[]): string[] {
+  const rows = decisions.flatMap(({ sizes }) =>
+    sizes.flatMap(({ size, views }) => {
+      if (!views) return [];
+      const cells = ({ bytes, ms1, ms64 }: (typeof views)['copies']) => [
+        `${(bytes / 1e6).toFixed(1)} MB`,
+        ms(ms1),
+        ms(ms64),
+      ];
+      return [[String(size), ...cells(views.copies), ...cells(views.slices)]];
+    }),
+  );
+  if (rows.length === 0) return [];
+  const head = ['channels', 'copies', 'one image', 'batches of 64, each', 'slices', 'one image', 'batches of 64, each'];
+  return ['Widths, stored in both ways:', '', table(head, rows), ''];
 }
 
 function realisation(): string {
@@ -147,6 +169,7 @@ function realisation(): string {
       : [`Wherever a decision guards at least ${GUARDS} times its own time, the clock keeps at least ${KEEPS}.`]),
     ...missed.map((m) => `- ${m}`),
     '',
+    ...stored(decisions),
     `Made by \`${command}\` ([results/decisions.json](../results/decisions.json)).`,
   ].join('\n');
 }
@@ -224,7 +247,19 @@ function adapted(): string {
       `\`${name}\`${accuracy}, ${ms(times[0]!.original)} for one image (measured on: ${machines}, one thread):`,
       '',
       table(
-        ['', 'form', 'agrees', 'harm', 'right', 'MACs', 'perfect exits', 'one image', 'batches of 64', 'took', 'memory'],
+        [
+          '',
+          'form',
+          'agrees',
+          'harm',
+          'right',
+          'MACs',
+          'perfect exits',
+          'one image',
+          'batches of 64',
+          'took',
+          'memory',
+        ],
         Object.entries(ways).map(([way, w]) => [
           `${way} (n = ${w.test.n})`,
           w.fullModelKept ? 'original kept' : w.way,
