@@ -10,7 +10,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cifar10, type Dataset, dataset, imageFolder, subset } from '../src/data/index.ts';
-import { type AdaptOptions, adapt, compareTimes, type Foreign, readForeign } from '../src/deploy/adapt/index.ts';
+import {
+  type AdaptOptions,
+  adapt,
+  compareTimes,
+  type Foreign,
+  readForeign,
+  statedPixels,
+} from '../src/deploy/adapt/index.ts';
 import {
   costTable,
   decisionsOf,
@@ -71,13 +78,10 @@ const joined = (a: Dataset, b: Dataset): Dataset =>
   });
 
 /** Pixels as a file's metadata or the JSON beside it says, in units of value / 255. */
-function normalisation(path: string, { metadata }: Foreign): Pick<Dataset, 'mean' | 'std'> {
+function normalisation(path: string, foreign: Foreign): Pick<Dataset, 'mean' | 'std'> {
   const beside = path.replace(/\.onnx$/, '.json');
   if (existsSync(beside)) return JSON.parse(readFileSync(beside, 'utf8')) as Pick<Dataset, 'mean' | 'std'>;
-  const list = (key: string): number[] =>
-    (JSON.parse(metadata[key] ?? 'null') as number[] | null)?.map((v) => v / 255) ?? [];
-  const [mean, std] = [list('input_mean'), list('input_std')];
-  return mean.length > 0 ? { mean, std } : { mean: [0], std: [1] };
+  return statedPixels(foreign) ?? { mean: [0], std: [1] };
 }
 
 async function setsOf(path: string, foreign: Foreign): Promise<Supplies | undefined> {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { currentPage } from '../bench/systems.ts';
 import { galleryPage, headline, resultText, type SystemResult, systems } from './index.ts';
+import { wantedText } from './shared/text.ts';
 
 const one = (mean: number, sd = 0, n = 1) => ({ mean, sd, n });
 const result: SystemResult = {
@@ -41,8 +42,15 @@ it('shows claim, anchors, ours and baselines side by side', () => {
   expect(page).toContain('| confidence | 93.12 ± 0.11 % | 80.0 M |  |  | 2.200 |  |');
   expect(page).toContain('| lost | -0.38 ± 0.10 points | a \\| b |');
   expect(page).toContain('| soft: epochs | never |  |');
+  expect(page).toContain('- confidence: above the static net: not measured');
   expect(page).toContain('No committed result yet; `dyna system adaptive-depth` makes it.');
   for (const { id, state } of systems) if (state === 'planned') expect(page).toContain(`\n| ${id}: `);
+});
+
+it('tells what a figure was to reach, and by how much it falls short', () => {
+  const wanted = (figure: string, least: number) => wantedText({ figure, least }, result.figures);
+  expect(wanted('speed-up', 2.3)).toBe('speed-up: 2.41 ± 0.02x, wanted at least 2.30x: reached');
+  expect(wanted('lost', -0.002)).toBe('lost: -0.38 ± 0.10 points, wanted at least -0.20 points: short by 0.18 points');
 });
 
 it('tells a terminal the same', () => {

@@ -1,20 +1,13 @@
 import { stat } from 'node:fs/promises';
-import {
-  type Dataset,
-  type DatasetName,
-  dataset,
-  datasets,
-  evenly,
-  imageFolder,
-  type Split,
-  subset,
-} from '../data/index.ts';
-import { type Foreign, itemShape } from '../deploy/adapt/index.ts';
+import { resolve } from 'node:path';
+import { type Dataset, dataset, datasets, evenly, imageFolder, type Split, subset } from '../data/index.ts';
+import { type Foreign, itemShape, statedPixels } from '../deploy/adapt/index.ts';
 import { DynaError } from '../errors.ts';
 import { readBytes } from '../files.ts';
 import type { Context } from './context.ts';
 import { ownLabels, withLabels } from './labels.ts';
 import { readNpy } from './npy.ts';
+import { official, officialPart } from './sets.ts';
 
 /** How pixels become what a foreign model takes: (pixel * scale - mean) / std. */
 export interface Normalisation {
@@ -48,12 +41,8 @@ export async function openImages(path: string, foreign: Foreign, request: ImageR
 }
 
 async function read(path: string, foreign: Foreign, { split = 'train' }: ImageRequest, cx: Context): Promise<Dataset> {
-  const [set = '', part = split] = path.split(':') as [string, Split?];
-  if (Object.hasOwn(datasets, set)) {
-    if (part !== 'train' && part !== 'test')
-      throw new DynaError('usage', `${set} has the parts train and test, got "${part}"`);
-    return datasets[set as DatasetName](part, { onNote: cx.note });
-  }
+  const known = officialPart(path, split);
+  if (known) return official(known.name, known.split, cx);
   const found = await stat(path).catch(() => undefined);
   const wanted = itemShape(foreign);
   if (found?.isDirectory()) {
@@ -67,7 +56,7 @@ async function read(path: string, foreign: Foreign, { split = 'train' }: ImageRe
   if (!found || !path.endsWith('.npy'))
     throw new DynaError(
       'usage',
-      `images are expected as a folder, a .npy file or one of ${Object.keys(datasets).join(', ')}, got ${path}`,
+      `images are expected as a folder, a .npy file or one of ${Object.keys(datasets).join(', ')}, ${found ? `and ${path} is neither` : `and there is nothing at ${resolve(path)}`}`,
     );
   const { dims, data } = readNpy(await readBytes(path), path);
   if (dims.length !== 4) throw new DynaError('data', `${path} should hold [n, C, H, W], got [${dims.join(', ')}]`);
@@ -83,8 +72,8 @@ function normalisation(
   const unit = floats ? 1 : 255;
   if (scale === undefined && mean === undefined && std === undefined) {
     if (floats) return { mean: [0], std: [1] };
-    const [m, s] = [listed(foreign, 'input_mean'), listed(foreign, 'input_std')];
-    if (m && s) return { mean: m.map((v) => v / unit), std: s.map((v) => v / unit) };
+    const stated = statedPixels(foreign);
+    if (stated) return { mean: [...stated.mean], std: [...stated.std] };
     throw new DynaError('usage', 'the file does not say how pixels become its input', {
       fix: 'give --mean and --std (and --scale): the model takes (pixel * scale - mean) / std; --scale 1 is raw pixels',
     });
@@ -94,14 +83,4 @@ function normalisation(
   const n = Math.max(m.length, s.length);
   const spread = (list: readonly number[]) => (list.length === 1 ? new Array<number>(n).fill(list[0]!) : list);
   return { mean: spread(m).map((v) => v / factor), std: spread(s).map((v) => v / factor) };
-}
-
-/** Numbers that an exporter left in the metadata, in units of pixels. */
-function listed({ metadata }: Foreign, key: string): number[] | undefined {
-  try {
-    const value: unknown = JSON.parse(metadata[key] ?? '');
-    return Array.isArray(value) && value.every((v) => typeof v === 'number') ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

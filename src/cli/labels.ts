@@ -2,6 +2,7 @@ import { sep } from 'node:path';
 import type { Dataset } from '../data/index.ts';
 import { DynaError } from '../errors.ts';
 import { readBytes } from '../files.ts';
+import { some } from '../some.ts';
 import { readNpyIntegers } from './npy.ts';
 
 /** The word that takes labels from where the images lie: names of sub-folders, or a data set's own labels. */
@@ -64,9 +65,6 @@ export async function withLabels(ds: Images, from: string, classes: readonly str
     throw new DynaError('data', `label ${labels[wrong]} of image ${wrong} in ${from} is none of ${some(classes)}`);
   return { ...ds, classes: [...classes], labels: Int32Array.from(labels) };
 }
-
-const some = (names: readonly string[]): string =>
-  names.length > 6 ? `${names.slice(0, 5).join(', ')}, ... (${names.length})` : names.join(', ');
 
 function textLabels(bytes: Uint8Array, from: string, ds: Images, classes: readonly string[]): number[] {
   const lines = new TextDecoder()

@@ -122,15 +122,25 @@ export async function openParts(data: string, request: SplitRequest, like: Like,
 const normalisation = (data: string, train: Dataset): { mean: number[]; std: number[] } =>
   isOfficial(data) ? { mean: train.mean, std: train.std } : channelStatistics(train);
 
+/** The official set that is meant, "cifar10" or "cifar10:test", and which of its parts. @throws DynaError 'usage' for other parts */
+export function officialPart(data: string, split: Split): { name: DatasetName; split: Split } | undefined {
+  const [name = '', part = split] = data.split(':');
+  if (!isOfficial(name)) return undefined;
+  if (part !== 'train' && part !== 'test')
+    throw new DynaError('usage', `${name} has the parts train and test, got "${part}"`);
+  return { name, split: part };
+}
+
 /** The test split of official data, a folder's `test`, or else the whole folder, labelled or not. */
 export async function openTest(data: string, like: Like, cx: Context): Promise<Dataset> {
-  const opened = isOfficial(data)
-    ? await official(data, 'test', cx)
+  const known = officialPart(data, 'test');
+  const opened = known
+    ? await official(known.name, known.split, cx)
     : await folder(await splitFolder(data, 'test'), like, cx);
   return { ...opened, ...(like.mean && like.std ? { mean: [...like.mean], std: [...like.std] } : {}) };
 }
 
-async function official(name: DatasetName, split: Split, cx: Context): Promise<Dataset> {
+export async function official(name: DatasetName, split: Split, cx: Context): Promise<Dataset> {
   if (locateDataset(name) === undefined)
     cx.note(`${name} is not on this machine and will be downloaded into ${cacheFolder()}`);
   let file = '';

@@ -33,7 +33,8 @@ export async function naming<T>(path: string, work: () => Promise<T> | T): Promi
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof DynaError) || error.code === 'usage') throw error;
+    // A file's error names the file.
+    if (!(error instanceof DynaError) || error.code === 'usage' || error.code === 'file') throw error;
     throw new DynaError(error.code, `${path}: ${error.message}`, { cause: error });
   }
 }

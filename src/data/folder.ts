@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DynaError } from '../errors.ts';
 import { fileError } from '../files.ts';
 import { sizeOf } from '../graph/array.ts';
+import { some } from '../some.ts';
 import { channelStatistics, type Dataset, dataset } from './dataset.ts';
 import { decodeImage, type Fit, type ImageChange } from './image.ts';
 import type { IndexedSource } from './stream.ts';
@@ -73,10 +74,7 @@ async function listImages(path: string, classes?: readonly string[]): Promise<Im
     for (const folder of folders) {
       const label = list.classes.indexOf(folder);
       if (label < 0)
-        throw new DynaError(
-          'data',
-          `the folder ${join(path, folder)} is none of the classes ${list.classes.join(', ')}`,
-        );
+        throw new DynaError('data', `the folder ${join(path, folder)} is none of the classes ${some(list.classes)}`);
       const found = await entries(join(path, folder));
       others(join(path, folder), found);
       for (const e of found) {
@@ -114,8 +112,8 @@ export async function imageFolder(path: string, options: FolderOptions = {}): Pr
   const inputs = new Uint8Array(files.length * size);
   const at = 8; // decoders at work at the same time
   for (let i = 0; i < files.length; i += at) {
-    const some = await Promise.all(files.slice(i, i + at).map((_, k) => stream.read(i + k)));
-    some.forEach((item, k) => {
+    const items = await Promise.all(files.slice(i, i + at).map((_, k) => stream.read(i + k)));
+    items.forEach((item, k) => {
       inputs.set(item.inputs, (i + k) * size);
     });
   }

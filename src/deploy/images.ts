@@ -3,10 +3,11 @@ import { DynaError } from '../errors.ts';
 import { formatShape, type NDArray, sizeOf } from '../graph/index.ts';
 
 /**
- * What a loaded model takes: float32 [n, ...shape] that is already normalised, or raw bytes (a uint8 array of that shape,
- * or the bare pixels of n images) that the model's own preprocessing normalises. One image may leave out the n.
+ * What a loaded model takes: float32 [n, ...shape] that is already normalised, or raw bytes that the model's own preprocessing
+ * normalises (uint8, clamped or not); as arrays with a shape, of which one image may leave out the n, or as the bare values
+ * of n images.
  */
-export type Images = NDArray | Uint8Array;
+export type Images = NDArray | Float32Array | Uint8Array | Uint8ClampedArray;
 
 /**
  * Compiles a preprocessing: bytes go through one table of 256 floats a channel, as they did in training.
@@ -27,7 +28,7 @@ export function feeder({ shape, scale, mean, std }: Preprocessing): (images: Ima
     if (dims[0] === 0) throw new DynaError('shape', 'the model takes at least one image, got none');
     return single ? [1, ...dims] : dims;
   };
-  const normalised = (bytes: Uint8Array, dims: readonly number[]): NDArray => {
+  const normalised = (bytes: Uint8Array | Uint8ClampedArray, dims: readonly number[]): NDArray => {
     const data = new Float32Array(bytes.length);
     for (let at = 0; at < bytes.length; ) {
       for (const table of tables) for (const end = at + plane; at < end; at++) data[at] = table[bytes[at]!]!;
@@ -35,16 +36,25 @@ export function feeder({ shape, scale, mean, std }: Preprocessing): (images: Ima
     return { dtype: 'float32', dims, data };
   };
 
+  const bareDims = ({ length }: ArrayLike<number>): readonly number[] => {
+    const n = length / size;
+    if (!(n >= 1 && Number.isInteger(n)))
+      throw new DynaError(
+        'shape',
+        `an image ${formatShape(shape)} has ${size} values, got ${length}, which is no whole number of images`,
+      );
+    return [n, ...shape];
+  };
+
   return (images) => {
-    if (images instanceof Uint8Array) {
-      const n = images.length / size;
-      if (!(n >= 1 && Number.isInteger(n)))
-        throw new DynaError(
-          'shape',
-          `an image ${formatShape(shape)} has ${size} values, got ${images.length}, which is no whole number of images`,
-        );
-      return normalised(images, [n, ...shape]);
-    }
+    if (images instanceof Float32Array) return { dtype: 'float32', dims: bareDims(images), data: images };
+    if (images instanceof Uint8Array || images instanceof Uint8ClampedArray)
+      return normalised(images, bareDims(images));
+    if (!(images as NDArray | undefined)?.dims)
+      throw new DynaError(
+        'dtype',
+        `images are bytes or float32, bare or with a shape ({ dtype, dims, data }), got ${(images as object | undefined)?.constructor?.name ?? String(images)}`,
+      );
     const dims = batchOf(images.dims);
     if (images.dtype === 'float32') return { dtype: 'float32', dims, data: images.data };
     if (images.dtype !== 'uint8' || !(images.data instanceof Uint8Array))

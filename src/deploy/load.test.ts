@@ -54,6 +54,17 @@ describe('run', () => {
     expect(new Set(answers.map((a) => a.exit)).size).toBeGreaterThan(1);
   });
 
+  test('takes bare values too: floats as they are, bytes (clamped or not) through its preprocessing', async () => {
+    const bytes = pixels(3);
+    const want = (await model.run(normalised(bytes))).output;
+    for (const images of [normalised(bytes).data as Float32Array, bytes, Uint8ClampedArray.from(bytes)])
+      expect(largestDifference((await model.run(images)).output.data, want.data)).toBeLessThan(1e-5);
+    const wrong = async (images: unknown) => model.run(images as Uint8Array);
+    await expect(wrong(new Float32Array(127))).rejects.toThrow('has 128 values, got 127');
+    await expect(wrong(undefined)).rejects.toMatchObject({ code: 'dtype' });
+    await expect(wrong([1, 2])).rejects.toThrow('bare or with a shape ({ dtype, dims, data }), got Array');
+  });
+
   test('the confidence of an exit is softmax over its fitted temperature', async () => {
     const weights = new Map(certified.weights).set('exit1/temperature', ndarray('float32', [], [2.5]));
     const warm = await load(

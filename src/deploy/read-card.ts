@@ -12,7 +12,7 @@ export function cardIn(bytes: Uint8Array): ModelCard {
   const json = Object.hasOwn(model.metadata, CARD_KEY) ? model.metadata[CARD_KEY] : undefined;
   if (json === undefined)
     throw new DynaError('model', `an ONNX model (${portrait(model)}), but it has no DynaNeural metadata`, {
-      fix: 'run it with ONNX Runtime itself, or take the file that save() wrote (some converters drop metadata)',
+      fix: 'where it is static, as models are that adapt could not make faster, run it with ONNX Runtime itself; of a dynamic one take the file that was saved (some converters drop metadata)',
     });
   const card = readCardJson(json);
   if (card.certificate && card.hash !== contentHash(model, card))

@@ -99,5 +99,10 @@ export const adaptiveDepth: Works = {
   metric:
     'measured batch-1 and batch-64 speed-up at <= 0.5 points loss, against a static net trained at the same MACs and random skipping',
   state: 'works',
+  wanted: [
+    { figure: `${MAIN}: speed-up of one image`, least: 2.3 },
+    { figure: `${MAIN}: above the static net`, least: -0.005 },
+    { figure: `${MAIN}: above static at the same MACs`, least: 0 },
+  ],
   run,
 };

@@ -214,5 +214,10 @@ export const channelGating: Works = {
   anchors: 'FBS (M-CifarNet 3.9x at 0.8 points, ResNet-18 2x), US-Nets (-74 % costs 7.6), DS-Net',
   metric: 'accuracy/MACs curve against static L1 pruning (fine-tuned) and slimmable',
   state: 'works',
+  wanted: [
+    { figure: `gated, ${named(MAIN)}: MACs saved`, least: 0.73 },
+    { figure: `gated, ${named(MAIN)}: above the plain net`, least: -0.018 },
+    { figure: `gated, ${named(MAIN)}: above L1 pruning at the same MACs`, least: 0 },
+  ],
   run,
 };

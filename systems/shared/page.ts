@@ -1,5 +1,5 @@
 import type { System, SystemResult, Works } from './system.ts';
-import { figureText, headOf, rowOf, spreadText } from './text.ts';
+import { figureText, headOf, rowOf, spreadText, wantedText } from './text.ts';
 
 const line = (cells: readonly string[]): string => `| ${cells.map((c) => c.replaceAll('|', '\\|')).join(' | ')} |`;
 
@@ -31,6 +31,9 @@ function section(system: Works, result: SystemResult | undefined): string[] {
       figures.map((f) => [f.name, figureText(f), f.note ?? '']),
     ),
     '',
+    ...((system.wanted?.length ?? 0) > 0
+      ? ['What it was to reach:', '', ...system.wanted!.map((w) => `- ${wantedText(w, figures)}`), '']
+      : []),
     ...(spread.length > 0
       ? ['How choices differ across inputs:', '', ...spread.map((s) => `- ${spreadText(s)}`), '']
       : []),
@@ -57,7 +60,8 @@ export function galleryPage(systems: readonly System[], resultOf: (id: string) =
     'taken in turns in one process, one thread. _static_: the same architecture trained without decisions; _same-macs_: a smaller static',
     "net that costs no less than the dynamic mean, trained as long; _random_, _constant_, _oracle_: the net's own ways dealt out without",
     'looking, the best one of them for all, and the cheapest one that is right; _worst case_: an image that takes the full path through',
-    'all decisions. Claims marked "~" have no public source.',
+    'all decisions. Each dynamic net took turns with the static one; speed-ups are of those turns, while the table shows the static',
+    'times of the first dynamic net only, so quotients of its rows differ a little. Claims marked "~" have no public source.',
     '',
     'The backbone that systems on CIFAR-10 start from lies in `results/weights` (kernels in 16 bits), so that a checkout need not train it',
     'again; `dyna system backbone` makes it where it is missing. A result is of the commit that it names; the backbone may have changed since.',

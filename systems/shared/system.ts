@@ -13,8 +13,16 @@ export interface Row {
   readonly metric: string;
 }
 
+/** What a figure is to reach, named before it was measured. */
+export interface Wanted {
+  readonly figure: string;
+  /** In the figure's unit; shares and points from 0 to 1. */
+  readonly least: number;
+}
+
 export interface Works extends Row {
   readonly state: 'works';
+  readonly wanted?: readonly Wanted[];
   readonly run: (cx: Context) => Promise<Findings>;
 }
 

@@ -1,4 +1,4 @@
-import type { Contender, Figure, Stat, SystemResult } from './system.ts';
+import type { Contender, Figure, Stat, SystemResult, Wanted } from './system.ts';
 
 const spread = ({ sd, n }: Stat, digits: number, scale = 1): string =>
   n > 1 ? ` ± ${(scale * sd).toFixed(digits)}` : '';
@@ -16,6 +16,16 @@ export function figureText({ value, unit }: Figure): string {
   const number =
     Math.abs(value.mean) < 1e-3 && value.mean !== 0 ? value.mean.toExponential(1) : value.mean.toFixed(digits);
   return `${number}${spread(value, digits)}${unit === 'x' ? 'x' : unit === '' ? '' : ` ${unit}`}`;
+}
+
+/** Whether a figure is what was wanted, and by how much it falls short. */
+export function wantedText({ figure, least }: Wanted, figures: readonly Figure[]): string {
+  const found = figures.find((f) => f.name === figure);
+  if (!found) return `${figure}: not measured`;
+  const text = (mean: number) => figureText({ ...found, value: { mean, sd: 0, n: 1 } });
+  const { mean } = found.value;
+  const so = mean >= least ? 'reached' : `short by ${text(least - mean)}`;
+  return `${figure}: ${figureText(found)}, wanted at least ${text(least)}: ${so}`;
 }
 
 export const headOf = ({ measure = 'accuracy' }: Pick<SystemResult, 'measure'>): string[] => [

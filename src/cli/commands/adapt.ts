@@ -9,6 +9,7 @@ import {
   compareAnswers,
   compareTimes,
   type Foreign,
+  pixelText,
   planExits,
   readForeign,
   removeWork,
@@ -17,7 +18,7 @@ import {
   type Way,
 } from '../../deploy/adapt/index.ts';
 import { DynaError } from '../../errors.ts';
-import { makeFolder, readBytes, writeAtomic } from '../../files.ts';
+import { isFolder, makeFolder, readBytes, writeAtomic } from '../../files.ts';
 import { readOnnxFile } from '../../graph/index.ts';
 import { adaptedHtml } from '../../report/index.ts';
 import { table } from '../../table.ts';
@@ -104,7 +105,10 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
     });
   const work = resolve(options.work ?? `${out}.work`);
   const page = typeof options.report === 'string' ? resolve(options.report) : out.replace(/(\.onnx)?$/, '.html');
-  for (const file of options.report === false ? [out] : [out, page]) await makeFolder(dirname(file));
+  for (const file of options.report === false ? [out] : [out, page]) {
+    await makeFolder(dirname(file));
+    if (await isFolder(file)) throw new DynaError('file', `"${file}" is a folder`, { fix: 'name a file' });
+  }
   const session = options.threads ? { session: { intraOpNumThreads: options.threads } } : {};
   const signal = cx.interruptible('Stopping; the same command goes on from here. Press Ctrl-C again to stop at once.');
   let stage = '';
@@ -144,10 +148,17 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
   });
   await writeAtomic(out, result.bytes);
   const images = test ?? result.held;
-  const times = await timesOf(original, foreign, result, images, options, cx);
-  cx.checkInterrupted();
-  const compared =
-    result.summary.test ?? (await compareAnswers(original, foreign, result.bytes, images, { ...session, signal }));
+  const look = async () => {
+    const times = await timesOf(original, foreign, result, images, options, cx);
+    const compared =
+      result.summary.test ?? (await compareAnswers(original, foreign, result.bytes, images, { ...session, signal }));
+    return { times, compared };
+  };
+  const { times, compared } = await look().catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    cx.progress.stop();
+    throw new Interrupted(`${out} is written; its times and the report are not, the same command makes them`);
+  });
   const statement = statementOf(result, Buffer.from(await readBytes(path)).equals(original));
   if (options.report !== false)
     await writeAtomic(
@@ -172,7 +183,12 @@ export async function adaptModel(path: string, options: AdaptOptions, cx: Contex
   const written = options.report === false ? [`Written: ${out}`] : [`Written: ${out}`, `Report: ${page}`];
   return {
     json: jsonOf(result, { original, out, times, compared, report: options.report === false ? null : page }),
-    text: [...statement, ...resultText(result, times, compared, images === test), ...written],
+    text: [
+      ...statement,
+      ...(data.inputs instanceof Uint8Array ? [`Pixels come as ${pixelText(data)}.`] : []),
+      ...resultText(result, times, compared, images === test),
+      ...written,
+    ],
   };
 }
 
@@ -299,7 +315,11 @@ function resultText(
     ...(summary.selectedBy === 'time' || Object.keys(summary.tried).length > 1
       ? [
           `Tried, with what the tune part promised: ${Object.entries(summary.tried)
-            .map(([way, { macs, times }]) => `${way} ${count(macs)} MACs${times ? `, ${shareOfTime(times)}` : ''}`)
+            .map(([way, { macs, times }]) =>
+              macs < originalMacs || !times
+                ? `${way} ${count(macs)} MACs${times ? `, ${shareOfTime(times)}` : ''}`
+                : `${way}, in which nothing was faster than the original`,
+            )
             .join('; ')}.`,
         ]
       : []),

@@ -69,7 +69,7 @@ export async function evaluate(path: string, options: EvalOptions, cx: Context):
       json: { model: path, data: all.name, n, full: { accuracy: full, macs: card.fullMacs }, points, drift },
       text: [
         `${all.name}, ${whole(n)} images. The full model: accuracy ${percent(full, 2)}, ${count(card.fullMacs)} MACs.`,
-        ...shown(points),
+        ...shown(points, card),
         ...(drift?.drifted ? [`Careful: ${drift.message}.`] : []),
       ],
     };
@@ -152,23 +152,25 @@ function measured(
   };
 }
 
-function shown(points: readonly Measured[]): string[] {
+function shown(points: readonly Measured[], { certificate }: ModelCard): string[] {
+  // What is certified stands beside what is asked for most.
+  const risks = [...new Set(['harm', certificate?.risk ?? 'harm'] as const)];
   const exits = Object.keys(points[0]?.exits ?? {});
   return [
     ...table(
       [
-        ['budget', 'accuracy', 'MACs', 'of full', 'harm', ...exits, ''],
+        ['budget', 'accuracy', 'MACs', 'of full', ...risks, ...exits, ''],
         ...points.map((p) => [
           percent(p.budget ?? undefined),
           percent(p.accuracy, 2),
           count(p.macs),
           percent(p.macShare),
-          percent(p.harm, 2),
+          ...risks.map((r) => percent(p[r], 2)),
           ...exits.map((e) => percent(p.exits[e])),
           p.chosen ? 'chosen' : p.certified ? '' : 'not certified',
         ]),
       ],
-      { left: [0, 5 + exits.length] },
+      { left: [0, 4 + risks.length + exits.length] },
     ),
     ...points.flatMap((p) => (p.note && p.note !== 'not certified' ? [p.note] : [])),
   ];

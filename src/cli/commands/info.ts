@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { pixelText, statedPixels } from '../../deploy/adapt/index.ts';
 import { CARD_KEY, type ModelCard, readCard } from '../../deploy/index.ts';
 import { LEAST_RATIO } from '../../dynamic/index.ts';
 import { decodeModel, externalFolder, type OnnxModel, type Summary } from '../../graph/index.ts';
@@ -38,6 +39,7 @@ const layerTable = (layers: readonly Layer[]): string[] => {
 function foreign(path: string, model: OnnxModel, file: FileFacts, layers: readonly Layer[]): Outcome {
   const { found, notes, obstacle } = understood(model);
   const exits = exitsIn(path);
+  const stated = statedPixels(model);
   return {
     json: {
       ...{ model: path, kind: 'onnx', file, layers, summary: found ?? null, notes, obstacle: obstacle ?? null },
@@ -47,6 +49,7 @@ function foreign(path: string, model: OnnxModel, file: FileFacts, layers: readon
     text: [
       `${path}: an ONNX model by ${file.producer}, without DynaNeural metadata`,
       ...fileText(file),
+      ...(stated ? [`  Its metadata say that pixels come as ${pixelText(stated)}.`] : []),
       '',
       ...layerTable(layers),
       '',
@@ -183,16 +186,20 @@ const regionTable = ({ regions, decisions, fullMacs }: ModelCard): string[] => {
   ]);
 };
 
-const pointTable = ({ points, chosen, decisions }: ModelCard): string[] => {
+/** Risks of certified points are those of the certify part, others stand as they were on the tune part. */
+const standing = (certified: boolean, proven: boolean): string =>
+  certified ? 'certified' : proven ? 'not certified; risk on the tune part' : 'not certified';
+
+const pointTable = ({ points, chosen, decisions, certificate }: ModelCard): string[] => {
   const names = decisions.filter((d) => d.rule !== 'argmax').map((d) => d.name);
   return table(
     [
-      ['budget', 'risk', ...names.map((n) => `${n} above`), ''],
+      ['budget', certificate?.risk ?? 'risk', ...names.map((n) => `${n} above`), ''],
       ...points.map((p, i) => [
         percent(p.budget),
         percent(p.risk, 2),
         ...names.map((n) => threshold(p.thresholds[n] as number)),
-        [i === chosen ? 'chosen' : '', p.certified ? 'certified' : 'not certified'].filter(Boolean).join(', '),
+        [i === chosen ? 'chosen' : '', standing(p.certified, certificate !== undefined)].filter(Boolean).join(', '),
       ]),
     ],
     { left: [0, 2 + names.length] },

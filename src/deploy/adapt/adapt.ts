@@ -8,7 +8,7 @@ import {
   type Model,
   needsLabels,
 } from '../../dynamic/index.ts';
-import { DynaError } from '../../errors.ts';
+import { readOnnxFile } from '../../graph/index.ts';
 import { toBytes } from '../save.ts';
 import { choose, worthwhile } from './choose.ts';
 import { goalOf, type Referred } from './claim.ts';
@@ -19,11 +19,12 @@ import { readForeign } from './foreign.ts';
 import { checkLeakage } from './leakage.ts';
 import { learn, plain } from './learn.ts';
 import type { AdaptOptions, AdaptStage } from './options.ts';
-import { checkFits, claimOf, labelsFit, namesFit, partsOf } from './parts.ts';
+import { checkFits, checkOptions, claimOf, labelsFit, namesFit, partsOf } from './parts.ts';
 import { type ExitPlan, planExits } from './plan.ts';
 import { prove } from './prove.ts';
 import { fileAnswers } from './reference.ts';
 import { batchOf } from './sizes.ts';
+import { checkStated } from './stated.ts';
 import { fileTimes, takeTimes } from './stopwatch.ts';
 import { type AdaptSummary, claimText, mostlyOne, notesOn, percent } from './summary.ts';
 import { claimedBefore, workOn } from './work.ts';
@@ -47,26 +48,24 @@ export interface Adapted {
  * answers (half of the images), thresholds are tuned (a fifth) and certified (the rest) to give the original's answer
  * but for a share of inputs. No labels are needed. The original's weights stay as they are unless `tune` is given.
  *
- * @param original the content of the ONNX file
- * @throws DynaError 'model' for what is no image classifier, 'data' for images that do not fit it, 'certificate' for too
- *   few images, with the number that it takes
- * @example
- * const { bytes, summary } = await adapt(await readFile('resnet.onnx'), { data, maxDisagreement: 0.005 })
+ * @param source the ONNX file: its path, or its content
+ * @throws DynaError 'model' for what is no image classifier, 'data' for images that do not fit it or that are normalised
+ *   otherwise than its metadata say, 'certificate' for too few images, with the number that it takes
+ * @example const { bytes, summary } = await adapt('resnet.onnx', { data, maxDisagreement: 0.005 })
  */
-export async function adapt(original: Uint8Array, options: AdaptOptions): Promise<Adapted> {
+export async function adapt(source: Uint8Array | string, options: AdaptOptions): Promise<Adapted> {
   const { data, train, test, seed = 1, session, signal, onProgress, budget } = options;
+  checkOptions(options);
   const claim = claimOf(options);
+  const original = typeof source === 'string' ? readOnnxFile(source) : source;
   const foreign = readForeign(original, options);
   for (const set of [data, train, test])
     if (set) {
       checkFits(foreign, set);
+      checkStated(foreign, set);
       namesFit(foreign, set);
     }
   if (needsLabels(claim.risk)) labelsFit(foreign, data);
-  if (options.skips && !options.tune)
-    throw new DynaError('usage', 'skips were asked for without tune', {
-      fix: 'a finished model has no block that it can do without: gates need its weights trained too',
-    });
   const plan = planExits(foreign, options);
   options.onPlan?.(plan);
   const remarks = checkLeakage(data, { train, test });

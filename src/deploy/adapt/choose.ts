@@ -1,13 +1,23 @@
 import { observations } from '../../dynamic/index.ts';
 import { type Assessed, assessGates } from './assess.ts';
 import type { Goal, Referred, RunOptions } from './claim.ts';
-import { type Expected, expected, gains, gateTimes, priceOf, type TimeShares, type WayTimes } from './expected.ts';
+import {
+  type Expected,
+  expected,
+  gains,
+  gateTimes,
+  loses,
+  priceOf,
+  type TimeShares,
+  type WayTimes,
+} from './expected.ts';
 import type { Learned } from './learn.ts';
 import type { Way } from './options.ts';
 import type { ExitPlan, Place } from './plan.ts';
 import type { Proven } from './prove.ts';
 import { selectExits } from './select.ts';
 import type { ModelTimes } from './stopwatch.ts';
+import { percent } from './summary.ts';
 
 /** One form of the model, at its best. */
 export interface Trial {
@@ -77,7 +87,7 @@ export function worthwhile(proven: Proven, times: TimeShares | undefined, how: s
   if (!model || !times || gains(times)) return proven;
   const saves =
     meanMacs < macs
-      ? 'it would save MACs but no time beyond noise on this machine'
+      ? `what was certified takes ${percent(meanMacs / macs)} of the MACs, but ${loses(times) ? 'more time' : 'no less time beyond noise'} on this machine`
       : 'nothing that was certified is clearly faster';
   const message = `full model kept: ${saves} (${how}: ${inWords(times)})`;
   return { certificate: { ...certificate, fullModelKept: true, message }, model: undefined, meanMacs: macs };

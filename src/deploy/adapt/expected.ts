@@ -67,6 +67,9 @@ const NOISE = 0.03;
 /** Whether time is saved in the mean of batch sizes, by more than noise may show. */
 export const gains = (times: TimeShares): boolean => overall(times) < 1 - NOISE;
 
+/** Whether it clearly takes more. */
+export const loses = (times: TimeShares): boolean => overall(times) > 1 + NOISE;
+
 /** What asking takes beside arithmetic where no time is known: the MACs of that time on a laptop. */
 const ASKING = laptop.gateMicroseconds * laptop.macsPerMicrosecond;
 

@@ -7,6 +7,7 @@ export { type Foreign, itemShape, readForeign } from './foreign.ts';
 export type { AdaptOptions, AdaptStage, Way } from './options.ts';
 export { type ExitPlan, type Place, type PlanOptions, planExits } from './plan.ts';
 export { describeSkip, type SkipPlace, skipPlaces } from './skips.ts';
+export { pixelText, statedPixels } from './stated.ts';
 export type { AdaptSummary } from './summary.ts';
 export type { Times } from './times.ts';
 export { removeWork } from './work.ts';

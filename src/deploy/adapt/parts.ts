@@ -4,6 +4,7 @@ import { DynaError } from '../../errors.ts';
 import { formatShape, sameShape } from '../../graph/index.ts';
 import type { Claim } from './claim.ts';
 import { type Foreign, itemShape } from './foreign.ts';
+import type { AdaptOptions } from './options.ts';
 
 /** What is claimed, of the ways to say it. @throws DynaError 'usage' for none or several */
 export function claimOf({
@@ -25,6 +26,20 @@ export function claimOf({
       fix: 'disagreement needs no labels; harm counts wrong answers only where the original is right; loss sets right ones off against them',
     });
   return { risk, epsilon: bounds[risk]!, delta };
+}
+
+/** @throws DynaError 'usage' for options that contradict each other, or that there are not */
+export function checkOptions({ data, selectBy, skips, tune }: AdaptOptions): void {
+  if (!(data as Dataset | undefined)?.inputs)
+    throw new DynaError('usage', 'adapt needs typical inputs', {
+      fix: "give them as `data`: await imageFolder('photos', { size: [224, 224] }), say; no labels needed",
+    });
+  if (selectBy !== undefined && selectBy !== 'time' && selectBy !== 'macs')
+    throw new DynaError('usage', `selectBy is 'time' or 'macs', got ${JSON.stringify(selectBy)}`);
+  if (skips && !tune)
+    throw new DynaError('usage', 'skips were asked for without tune', {
+      fix: 'a finished model has no block that it can do without: gates need its weights trained too',
+    });
 }
 
 /** @throws DynaError 'data' for images that the model does not take */

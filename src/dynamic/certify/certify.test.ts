@@ -76,8 +76,11 @@ describe('a certificate', () => {
     expect(certificate.stoppedAt?.index).toBe(1);
     expect(certificate.message).toMatch(/^full model kept: .* 460 inputs/);
     const doomed = paths.harm.map((p) => ({ ...p, risk: 2 * level.epsilon }));
-    expect(certifyPoints({ risk: 'harm', points: doomed, ...hopeless, costs, ...level }).message).toMatch(
-      / 460 inputs if none shows harm, and no number would do at the observed rate of 1 %$/,
+    const { message, stoppedAt } = certifyPoints({ risk: 'harm', points: doomed, ...hopeless, costs, ...level });
+    // They show more than the tune split promised: what it takes is told at that rate.
+    expect(stoppedAt!.risk).toBeGreaterThan(0.01);
+    expect(message).toContain(
+      ` 460 inputs if none shows harm, and no number would do at the observed rate of ${Number((100 * stoppedAt!.risk).toPrecision(3))} %`,
     );
   });
 

@@ -93,9 +93,10 @@ export function certifyPoints(options: CertifyOptions): Certificate {
   const needs = sampleSizes(points, signed, options);
   const claim = claimText(options);
   const what = risk === 'disagreement' ? 'disagrees' : risk === 'harm' ? 'shows harm' : 'shows a loss';
-  const figures = `at least ${whole(needs.zeroLoss)} inputs if none ${what}, and ${Number.isFinite(needs.power80) ? `about ${whole(needs.power80)} to succeed in 80 % of cases` : 'no number would do'} at the observed rate of ${percent(needs.observedRate)}`;
+  const figures = ({ power80, observedRate }: Pick<Certificate['needs'], 'power80' | 'observedRate'>): string =>
+    `at least ${whole(needs.zeroLoss)} inputs if none ${what}, and ${Number.isFinite(power80) ? `about ${whole(power80)} to succeed in 80 % of cases` : 'no number would do'} at the observed rate of ${percent(observedRate)}`;
   if (n < needs.zeroLoss) {
-    throw new DynaError('certificate', `a certificate for ${claim} needs ${figures}; got ${whole(n)}`, {
+    throw new DynaError('certificate', `a certificate for ${claim} needs ${figures(needs)}; got ${whole(n)}`, {
       fix: 'hold back more data, or accept a larger risk',
     });
   }
@@ -123,9 +124,16 @@ export function certifyPoints(options: CertifyOptions): Certificate {
     ...(certified < points.length && { stoppedAt: tested[certified] }),
     needs,
     message: fullModelKept
-      ? `full model kept: no faster point could be certified for ${claim} with ${whole(n)} inputs; that takes ${figures}`
+      ? `full model kept: no faster point could be certified for ${claim} with ${whole(n)} inputs; that takes ${figures(seenNeeds())}`
       : certifiedText({ ...options, n }, passed.length, `${percent(chosen.cost / costs[exits])} of the full model`),
   };
+
+  /** What the tune split promised; where these inputs showed more, what that takes. */
+  function seenNeeds(): Pick<Certificate['needs'], 'power80' | 'observedRate'> {
+    const observedRate = tested[certified]?.risk ?? 0;
+    if (signed || observedRate <= needs.observedRate) return needs;
+    return { observedRate, power80: binomialSampleSize(observedRate, options) };
+  }
 
   function testPoint(thresholds: readonly number[], index: number): TestedPoint {
     const taken = exitsTaken(scores, thresholds);

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import { DynaError } from '../../errors.ts';
+import { fileError } from '../../files.ts';
 import { decodeModel } from './decode.ts';
 import { encodeModel } from './encode.ts';
 import { quote } from './scalars.ts';
@@ -51,7 +52,7 @@ export function readOnnxFile(path: string): Uint8Array {
   try {
     bytes = readFileSync(path);
   } catch (cause) {
-    throw new DynaError('file', `the model ${quote(path)} cannot be read`, { cause });
+    throw fileError(`the model ${quote(path)} cannot be read`, cause);
   }
   const inFolder = externalFolder(dirname(resolve(path)));
   let external = false;
