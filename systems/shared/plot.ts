@@ -54,7 +54,7 @@ export async function plotSvg(
   const points = curve.map((p) => ({ ...p, accuracy: 100 * p.accuracy, macs: p.macs / 1e6 }));
   const series = [...new Set(points.map((p) => p.series))];
   const marks = [
-    Plot.line(points, { x: 'macs', y: 'accuracy', stroke: 'series', sort: 'macs' }),
+    Plot.line(points, { x: 'macs', y: 'accuracy', stroke: 'series', z: 'series', sort: 'macs' }),
     Plot.dot(points, { x: 'macs', y: 'accuracy', fill: 'series', r: 2.5 }),
     Plot.dot(named, { x: 'macs', y: 'accuracy', stroke: 'black', symbol: 'diamond', r: 4 }),
     ...series.map((name, i) =>
