@@ -4,7 +4,8 @@ usage: torch_models.py [--models resnet20,vit] [--epochs 30] [--out out/torch-mo
 
 FOLDER holds cifar-10-batches-bin ($DYNANEURAL_DATA by default). The last 5,000 training images are never shown to a model,
 so that it can be adapted on images that it does not know. A run that was stopped continues at its last whole epoch.
-Beside NAME.onnx stands NAME.json: accuracy, preprocessing, and how many training images the model has seen.
+NAME.onnx is one file whose weights are stored in 16 bits, so that it is small enough to be kept; beside it stands NAME.json:
+accuracy, preprocessing, and how many training images the model has seen.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -175,6 +177,25 @@ def train(name, model, images, labels, epochs, checkpoint):
         print(f"{name}: epoch {epoch + 1}/{epochs}, loss {total / per_epoch:.3f}, {time.time() - start:.0f} s", flush=True)
 
 
+def in_halves(path):
+    """Stores weights in 16 bits, each behind a Cast, and all of them in the file itself."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or math.prod(tensor.dims) < 2:
+            continue
+        name = tensor.name
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    kept = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(casts + kept)
+    onnx.save(model, str(path))
+    path.with_suffix(".onnx.data").unlink(missing_ok=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="resnet20,vit")
@@ -194,6 +215,9 @@ def main():
         model = {"resnet20": ResNet20, "vit": ViT}[name]().to(memory_format=torch.channels_last)
         path = out / f"{name}_cifar10.onnx"
         train(name, model, images[:seen], labels[:seen], args.epochs, out / f"{name}.pt")
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.copy_(weight.half())
         right = accuracy(model, *test)
         torch.onnx.export(
             model.eval().to(memory_format=torch.contiguous_format),
@@ -204,6 +228,7 @@ def main():
             output_names=["logits"],
             dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}},
         )
+        in_halves(path)
         about = {
             "epochs": args.epochs,
             "accuracy": right,
