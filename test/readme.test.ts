@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { cliPage } from '../bench/cli.ts';
 import { currentText, figurePages } from '../bench/figures.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -10,6 +11,10 @@ test.each(figurePages)('the figures of %s are those of results/*.json', (page) =
   const text = readFileSync(join(root, page), 'utf8');
   expect(text).toContain('<!-- figures: ');
   expect(text).toBe(currentText(page));
+});
+
+test('docs/cli.md is what the commands say of themselves', () => {
+  expect(readFileSync(join(root, 'docs/cli.md'), 'utf8')).toBe(cliPage());
 });
 
 /** The TypeScript of a page, as one module. */
@@ -22,6 +27,7 @@ test('the code of the pages compiles against the library', () => {
     const pages = {
       'README.md': '\ndeclare const image: Uint8Array;\nexport { answers, trace };\n',
       'docs/decisions.md': '\ndeclare const image: Uint8Array;\nexport { answers, fixed };\n',
+      'docs/library.md': '\nexport { points, chosen, fullMacs };\n',
     };
     for (const [page, rest] of Object.entries(pages)) {
       const code = codeOf(page);

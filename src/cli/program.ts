@@ -64,7 +64,8 @@ function stackOf(error: unknown): string {
   return error.cause === undefined ? own : `${own}\ncaused by: ${stackOf(error.cause)}`;
 }
 
-function build(state: State): Command {
+/** The command line with all that it takes. */
+export function build(state: State): Command {
   const program = new Command('dyna')
     .description('Neural networks that spend compute only where an input needs it.')
     .version(version, '-v, --version')
@@ -232,7 +233,7 @@ function build(state: State): Command {
     .option('--test <set>', 'further inputs, on which only the report looks')
     .option('--limit <n>', 'only n images of --data, evenly spread', wholeNumber('--limit'))
     .option('--epochs <n>', "of the heads' training", wholeNumber('--epochs'))
-    .option('--memory <bytes>', 'most features in memory, such as 256M; default: 1G', byteSize('--memory'))
+    .option('--memory <bytes>', 'most features in memory, such as 256M; default: 1 GiB', byteSize('--memory'))
     .option('--work <folder>', 'where an interrupted run goes on (default: <out>.work, removed at the end)')
     .option('--seed <n>', 'decides the split and how heads start', wholeNumber('--seed', 0), 1)
     .option('--rounds <n>', 'timed runs of one image; 0: none', wholeNumber('--rounds', 0), 300)

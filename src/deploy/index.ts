@@ -10,6 +10,7 @@ export {
   type Foreign,
   planExits,
   readForeign,
+  statedPixels,
 } from './adapt/index.ts';
 export type { ModelAnswer } from './answers.ts';
 export { CARD_KEY, type CardCertificate, type ModelCard, SCHEMA, type TensorNames } from './card.ts';

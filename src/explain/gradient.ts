@@ -69,7 +69,7 @@ export interface GradientGraph {
  * Inputs: the net's own, [N, ...shape]; `class`, an int64 scalar, -1 (its default) for the class that each input's answer
  * names; thresholds of the decisions that the targets lie behind, where there are any. Outputs: for each target its
  * gradient [N, ...shape] under the target's name, and the value [N] that was differentiated under `name/value`. Values are
- * - of a decision with a threshold: its score (for an exit the log of its confidence; for a gate its logit);
+ * - of a decision with a threshold: its score (for an exit the log of its confidence; for a gate what speaks for skipping, its logit negated);
  * - of a decision with K options: log softmax(score - threshold) of the option that wins;
  * - of an answer: the logit of the class.
  *
