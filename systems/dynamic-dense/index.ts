@@ -19,7 +19,7 @@ async function timesOf(cx: Context, { fixed, dynamic }: Trial, images: ReturnTyp
     [CUT]: cutFile(dynamic.model, choicesOf(mostTaken(dynamic.test.ways))),
   };
   for (const [name, { model }] of Object.entries(fixed)) files[name] = shipped(model, {});
-  const runs = cx.quick ? 20 : 400;
+  const runs = cx.quick ? 20 : 2000;
   return phase(cx, 'detector-times', { files: digests(files), runs }, async () => {
     cx.progress.start('detectors: times of one image', runs);
     const times = await clock(files, { images, batch: 1, runs, onProgress: (done) => cx.progress.update(done) });
