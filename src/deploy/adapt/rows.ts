@@ -6,6 +6,7 @@ import {
   constantOf,
   Expand,
   Gather,
+  ints,
   isConcrete,
   mul,
   type Node,
@@ -13,6 +14,7 @@ import {
   reduceMean,
   rewrite,
   type Shape,
+  Slice,
   Split,
   Squeeze,
   sizeOf,
@@ -43,6 +45,10 @@ function repeatedFor(images: Tensor, [token]: Inputs, to: Shape): Tensor {
   return add(add(token!, zeros), unsqueeze(zero, places(item.length)));
 }
 
+/** Numbers of a constant; none of anything else. */
+const numbersOf = (t: Tensor | undefined): number[] =>
+  Array.from((constantOf(t)?.data ?? []) as ArrayLike<number | bigint>, Number);
+
 /** The axes of a transposed tensor without one of them. */
 const without = (perm: readonly number[], at: number): number[] =>
   perm.filter((_, i) => i !== at).map((axis) => (axis > perm[at]! ? axis - 1 : axis));
@@ -51,7 +57,8 @@ const without = (perm: readonly number[], at: number): number[] =>
  * Takes a transposed tensor apart before it is transposed. Exports of attention stack queries, keys and values, bring the
  * stack to the front and then take it apart: the images, which stood in front, need never have moved.
  */
-function apart(node: Node, [t, second]: Inputs): readonly Tensor[] | undefined {
+function apart(node: Node, inputs: Inputs): readonly Tensor[] | undefined {
+  const [t, second] = inputs;
   if (!t || !isOp(t.node, Transpose)) return undefined;
   const [x] = t.node.inputs as [Tensor];
   const perm = t.node.attrs.perm as readonly number[];
@@ -61,8 +68,16 @@ function apart(node: Node, [t, second]: Inputs): readonly Tensor[] | undefined {
     return applyAll(Split, [x, second], { axis: perm[axisOf(node.attrs.axis)]! }).map((piece) =>
       transpose(piece, perm),
     );
+  if (isOp(node, Slice)) {
+    const [, starts, ends, given, steps] = inputs;
+    const axes = given ? numbersOf(given) : Array.from({ length: starts!.shape[0] as number }, (_, i) => i);
+    if (axes.length === 0) return undefined;
+    return applyAll(Slice, [x, starts, ends, ints(axes.map((axis) => perm[axisOf(axis)]!)), steps], {}).map((part) =>
+      transpose(part, perm),
+    );
+  }
   if (isOp(node, Squeeze)) {
-    const axes = Array.from((constantOf(second)?.data ?? []) as ArrayLike<number | bigint>, Number);
+    const axes = numbersOf(second);
     if (axes.length !== 1) return undefined;
     const at = axisOf(axes[0]!);
     return [transpose(squeeze(x, [perm[at]!]), without(perm, at))];
