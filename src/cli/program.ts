@@ -180,7 +180,7 @@ export function build(state: State): Command {
     )
     .option(
       '--views <views>',
-      'weights that branches share: copies (faster) or slices (every weight once)',
+      'weights that branches share: copies, or slices (every weight once: a smaller file)',
       oneOf('--views', ['copies', 'slices']),
       'copies',
     )

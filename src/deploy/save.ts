@@ -32,8 +32,8 @@ export interface SaveOptions {
    */
   readonly form?: 'rows' | 'branch';
   /**
-   * How weights that several branches share are stored, narrower widths among them: as `copies` (default) of their own, which the
-   * engine folds and packs for speed, or once, with `slices` taken from the widest at each run, for size.
+   * How weights that several branches share are stored, narrower widths among them: as `copies` (default) of their own, or once,
+   * with `slices` taken from the widest, for a smaller file. ONNX Runtime takes slices of widths when it opens the file.
    */
   readonly views?: 'copies' | 'slices';
   /** Names of the file's input and output; "input" and "logits" by default. */
