@@ -4,11 +4,11 @@
 // DYNANEURAL_BENCH_SCALE shortens (0.1) or lengthens it.
 import { cases } from './decisions/cases.ts';
 import { BATCH, type Measured, measured, type Side } from './decisions/measure.ts';
+import { WANTED } from './decisions/wanted.ts';
 import { writeResult } from './results.ts';
 
 const scale = Number(process.env.DYNANEURAL_BENCH_SCALE ?? 1);
 const rounds = { one: Math.max(2, Math.round(6 * scale)), many: Math.max(3, Math.round(16 * scale)) };
-const WANTED = 0.95;
 
 const what =
   `realisation: time of what each input's path would take compiled gate-free, over the measured time of the dynamic

@@ -1,6 +1,9 @@
 // npm run figures: writes the tables of README.md and of pages in docs/ from results/*.json.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { LEAST_RATIO } from '../src/dynamic/index.ts';
 import type { Summary } from '../src/report/types.ts';
+import type { Measured } from './decisions/measure.ts';
+import { WANTED } from './decisions/wanted.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const json = <T>(name: string): T => JSON.parse(read(`results/${name}.json`)) as T;
@@ -61,27 +64,11 @@ interface Decided {
   readonly decision: string;
   readonly unit: string;
   readonly why?: string;
-  readonly breakEven: Sides<number | null>;
-  readonly sizes: readonly ({
-    readonly size: number;
-    readonly planned: number | null;
-    readonly views?: Readonly<Record<'copies' | 'slices', { bytes: number; ms1: number; ms64: number }>>;
-  } & Sides<{
-    readonly realisation: number;
-    readonly speedup: number;
-    readonly worth: number | null;
-  }>)[];
-}
-interface Sides<T> {
-  readonly one: T;
-  readonly batch: T;
+  readonly breakEven: Readonly<Record<'one' | 'batch', number | null>>;
+  readonly sizes: readonly Measured[];
 }
 
-/** How often its own time a decision should guard, and what the clock should keep then. */
-const GUARDS = 20;
-const KEEPS = 0.95;
-
-const times = (ratio: number | null): string => (ratio === null ? '-' : ratio > 100 ? '> 100x' : `${ratio}x`);
+const ratio = (value: number | null): string => (value === null ? '-' : value > 100 ? '> 100x' : `${value}x`);
 
 /** Sizes at which a decision guards enough, and the clock keeps too little all the same. */
 function short(decisions: readonly Decided[]): string[] {
@@ -90,20 +77,20 @@ function short(decisions: readonly Decided[]): string[] {
     sizes.flatMap((s) =>
       (['one', 'batch'] as const).flatMap((side) => {
         const { worth, realisation: kept } = s[side];
-        return worth !== null && worth >= GUARDS && kept < KEEPS
-          ? [`${decision} at ${s.size}, ${sides[side]}: ${kept.toFixed(2)} where it guards ${times(worth)}`]
+        return worth !== null && worth >= LEAST_RATIO && kept < WANTED
+          ? [`${decision} at ${s.size}, ${sides[side]}: ${kept.toFixed(2)} where it guards ${ratio(worth)}`]
           : [];
       }),
     ),
   );
 }
 
-/** Files whose branches have copies of shared weights, beside files that cut them out while running. */
+/** Files whose branches have copies of shared weights, beside files that store every weight once. */
 function stored(decisions: readonly Decided[]): string[] {
   const rows = decisions.flatMap(({ sizes }) =>
     sizes.flatMap(({ size, views }) => {
       if (!views) return [];
-      const cells = ({ bytes, ms1, ms64 }: (typeof views)['copies']) => [
+      const cells = ({ bytes, ms1, ms64 }: NonNullable<Measured['views']>['copies']) => [
         `${(bytes / 1e6).toFixed(1)} MB`,
         ms(ms1),
         ms(ms64),
@@ -120,9 +107,9 @@ function realisation(): string {
   const { decisions, command, machine } = json<{ decisions: readonly Decided[]; command: string; machine: string }>(
     'decisions',
   );
-  const cells = (side: Decided['sizes'][number]['one'], breakEven: number | null) => [
+  const cells = (side: Measured['one'], breakEven: number | null) => [
     // An own time near zero is within the noise of the clock.
-    times(side.worth),
+    ratio(side.worth),
     side.realisation.toFixed(2),
     `${side.speedup.toFixed(2)}x`,
     breakEven === null ? 'none' : String(breakEven),
@@ -131,7 +118,7 @@ function realisation(): string {
     sizes.map((s, i) => [
       i === 0 ? `${decision} (${unit})` : '',
       String(s.size),
-      times(s.planned),
+      ratio(s.planned),
       ...cells(s.one, breakEven.one),
       ...cells(s.batch, breakEven.batch),
     ]),
@@ -163,10 +150,10 @@ function realisation(): string {
     '',
     ...(missed.length > 0
       ? [
-          `Where a decision guards at least ${GUARDS} times its own time and the clock keeps less than ${KEEPS} all the same:`,
+          `Where a decision guards at least ${LEAST_RATIO} times its own time and the clock keeps less than ${WANTED} all the same:`,
           '',
         ]
-      : [`Wherever a decision guards at least ${GUARDS} times its own time, the clock keeps at least ${KEEPS}.`]),
+      : [`Wherever a decision guards at least ${LEAST_RATIO} times its own time, the clock keeps at least ${WANTED}.`]),
     ...missed.map((m) => `- ${m}`),
     '',
     ...stored(decisions),

@@ -2,6 +2,8 @@
 
 usage: torch_models.py [--models resnet20,vit] [--epochs 30] [--out out/torch-models] [--data FOLDER]
 
+Python with torch, numpy, onnx and onnxscript (written with torch 2.15).
+
 FOLDER holds cifar-10-batches-bin ($DYNANEURAL_DATA by default). The last 5,000 training images are never shown to a model,
 so that it can be adapted on images that it does not know. A run that was stopped continues at its last whole epoch.
 NAME.onnx is one file whose weights are stored in 16 bits, so that it is small enough to be kept; beside it stands NAME.json:

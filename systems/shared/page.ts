@@ -19,6 +19,7 @@ function section(system: Works, result: SystemResult | undefined): string[] {
     '',
   ];
   if (!result) return [...head, `No committed result yet; \`dyna system ${system.id}\` makes it.`, ''];
+  const { wanted = [] } = system;
   const { contenders, figures, spread, notes, data, machine, commit, command, seeds, curve } = result;
   return [
     ...head,
@@ -31,8 +32,8 @@ function section(system: Works, result: SystemResult | undefined): string[] {
       figures.map((f) => [f.name, figureText(f), f.note ?? '']),
     ),
     '',
-    ...((system.wanted?.length ?? 0) > 0
-      ? ['What it was to reach:', '', ...system.wanted!.map((w) => `- ${wantedText(w, figures)}`), '']
+    ...(wanted.length > 0
+      ? ['What it was to reach:', '', ...wanted.map((w) => `- ${wantedText(w, figures)}`), '']
       : []),
     ...(spread.length > 0
       ? ['How choices differ across inputs:', '', ...spread.map((s) => `- ${spreadText(s)}`), '']

@@ -128,15 +128,17 @@ describe('dyna adapt', () => {
       report: false,
     };
     const { json, text } = await adaptModel(at('net.onnx'), { ...options, out: at('timed.onnx') }, cx);
-    const { tried, exitTimes } = json as {
-      tried: { frozen: { times: Record<string, number> } };
+    const { tried, exitTimes, originalMacs } = json as {
+      tried: { frozen: { macs: number; times: Record<string, number> } };
+      originalMacs: number;
       exitTimes: Record<string, { batch: number; staying: number }[]>;
     };
     expect(Object.keys(tried.frozen.times)).toEqual(['1', '64']);
     expect(exitTimes.exit1!.map((t) => t.batch)).toEqual([1, 64]);
-    expect(text.join('\n')).toMatch(
-      /promised: frozen(, in which nothing was faster| \S+ \S+ MACs, \S+ % of the time for one image, \S+ % of the time in a batch of 64)/,
-    );
+    // Which of the two it is hangs on the machine, and stands in the JSON.
+    const faster = /promised: frozen \S+ \S+ MACs, \S+ % of the time for one image, \S+ % of the time in a batch of 64/;
+    const none = /promised: frozen, in which nothing was faster than the original/;
+    expect(text.join('\n')).toMatch(tried.frozen.macs < originalMacs ? faster : none);
   });
 
   it('--plan and info tell where exits can stand, and run nothing', async () => {

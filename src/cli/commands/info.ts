@@ -45,6 +45,7 @@ function foreign(path: string, model: OnnxModel, file: FileFacts, layers: readon
       ...{ model: path, kind: 'onnx', file, layers, summary: found ?? null, notes, obstacle: obstacle ?? null },
       exits: exits.plan ? planJson(exits.plan, exits.skips) : null,
       exitObstacle: exits.obstacle ?? null,
+      pixels: stated ?? null,
     },
     text: [
       `${path}: an ONNX model by ${file.producer}, without DynaNeural metadata`,

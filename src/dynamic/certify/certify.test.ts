@@ -75,8 +75,14 @@ describe('a certificate', () => {
     expect(certificate.chosen).toMatchObject({ thresholds: [Infinity, Infinity], risk: 0, pValue: 0, cost: 1 });
     expect(certificate.stoppedAt?.index).toBe(1);
     expect(certificate.message).toMatch(/^full model kept: .* 460 inputs/);
-    const doomed = paths.harm.map((p) => ({ ...p, risk: 2 * level.epsilon }));
-    const { message, stoppedAt } = certifyPoints({ risk: 'harm', points: doomed, ...hopeless, costs, ...level });
+    const promised = (risk: number) => {
+      const points = paths.harm.map((p) => ({ ...p, risk }));
+      return certifyPoints({ risk: 'harm', points, ...hopeless, costs, ...level });
+    };
+    expect(promised(0.3).message).toMatch(
+      / 460 inputs if none shows harm, and no number would do at the observed rate of 30 %$/,
+    );
+    const { message, stoppedAt } = promised(2 * level.epsilon);
     // They show more than the tune split promised: what it takes is told at that rate.
     expect(stoppedAt!.risk).toBeGreaterThan(0.01);
     expect(message).toContain(
